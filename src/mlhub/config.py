@@ -1,0 +1,296 @@
+"""The configuration of a run: a YAML preset and `KEY=VALUE` overrides become one frozen, checked `RunConfig`.
+
+Not the settings of the hub (`mlhub.settings`), and not the reading of what a key does: that is `mlhub.hashing`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from mlhub.errors import ConfigError, NotFoundError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Weight = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
+
+class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which towers, and the head that turns their vectors into codes."""
+
+    backbone: str = "tiny"
+    pretrained: str | None = None
+    freeze_backbone: bool = False
+    bit_list: tuple[Positive, ...] = (8, 16, 32, 48, 64, 128)
+    hidden_dim: Positive = 512
+    dropout: Share = 0.0
+
+
+class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which images and captions, and how they are prepared."""
+
+    dataset: str = "emoji"
+    image_size: Positive = 48
+    max_text_length: Positive = 64
+    languages: tuple[str, ...] = ("en", "ko")
+    num_workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long, how fast, in what precision."""
+
+    batch_size: Positive | Literal["auto"] = 64
+    max_epochs: Positive = 30
+    learning_rate: Weight = 1e-3
+    backbone_lr: Weight | None = None
+    weight_decay: Weight = 0.01
+    warmup_steps: Annotated[int, msgspec.Meta(ge=0)] = 100
+    optimizer: Literal["adamw"] = "adamw"
+    scheduler: Literal["cosine", "constant"] = "cosine"
+    gradient_clip_val: Weight | None = 1.0
+    accumulate_grad_batches: Positive = 1
+    val_check_interval: Positive | Share = 1
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true"] = "32-true"
+    early_stopping_patience: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    seed: int = 1
+    ema_decay: Share = 0.0
+
+
+class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The weight of each named loss (0 leaves it out); see `mlhub.hashing.losses`."""
+
+    temperature: Annotated[float, msgspec.Meta(gt=0)] = 0.07
+    contrastive: Weight = 1.0
+    anchor: Weight = 0.0
+    label: Weight = 0.0
+    quantization: Weight = 0.0
+    distillation: Weight = 0.0
+
+
+class CheckpointConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which weights are kept."""
+
+    save_top_k: Positive = 1
+    monitor: str = "val/map_64"
+    mode: Literal["min", "max"] = "max"
+    every_n_epochs: Positive = 1
+
+
+class LoggingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often a step is recorded."""
+
+    log_every_n_steps: Positive = 10
+
+
+class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole preset, every value checked, nothing left to guess."""
+
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    training: TrainingConfig = TrainingConfig()
+    loss: LossConfig = LossConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    logging: LoggingConfig = LoggingConfig()
+
+    def to_yaml(self) -> str:
+        """The resolved configuration as YAML, keys in their order here."""
+        import yaml
+
+        return yaml.safe_dump(msgspec.to_builtins(self), sort_keys=False, allow_unicode=True)
+
+
+def find_preset(name: str) -> Path:
+    """The file of a preset named by path, or by bare name in `configs/` here or beside the package.
+
+    Raises NotFoundError, naming the presets there are.
+    """
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path.absolute()
+    if path.suffix not in (".yaml", ".yml") and path.name == name:
+        for folder in _preset_folders():
+            if (found := folder / f"{name}.yaml").is_file():
+                return found.absolute()
+    elif path.parts[:1] == ("configs",) and len(path.parts) == 2:
+        for folder in _preset_folders():  # the README's command, typed where no configs/ is
+            if (found := folder / path.name).is_file():
+                return found.absolute()
+    if path.is_dir():
+        raise NotFoundError(f"preset {name}: is a folder, not a YAML file", "Name a file in it.")
+    known = sorted({file.stem for folder in _preset_folders() for file in folder.glob("*.yaml")})
+    raise NotFoundError(f"preset {name}: no such file", f"Presets that ship with mlhub: {', '.join(known)}.")
+
+
+def _preset_folders() -> list[Path]:
+    package = Path(__file__).parent
+    # in a wheel configs/ lies inside the package, in a checkout two folders up
+    return [folder for folder in (Path("configs"), package / "configs", package.parents[1] / "configs") if folder.is_dir()]
+
+
+def load_config(path: Path, overrides: Sequence[str] = (), environment: Mapping[str, str] = os.environ) -> RunConfig:
+    """Read a preset, apply `KEY=VALUE` overrides, expand `${VAR}`, check everything.
+
+    Raises ConfigError (preset), UsageError (override), each naming the dotted key, what was expected and the nearest key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read ({error})", "Name a readable UTF-8 YAML file.") from error
+    raw = parse_yaml(text, str(path))
+    tree = {} if raw is None else raw
+    try:
+        config = check_config(tree, environment)
+    except ConfigError as error:
+        raise ConfigError(f"{path.name}: {error.message}", error.hint) from None
+    if not overrides:
+        return config
+    tree = msgspec.to_builtins(config)
+    for override in overrides:
+        _apply(tree, override)
+    try:
+        return check_config(tree, environment)
+    except ConfigError as error:
+        raise UsageError(error.message, error.hint) from None
+
+
+def check_config(tree: object, environment: Mapping[str, str] = os.environ) -> RunConfig:
+    """Turn parsed YAML into a RunConfig. Raises ConfigError with the dotted key in its message."""
+    _check_keys(RunConfig, tree, "")
+    try:
+        config = msgspec.convert(_expand(tree, environment, ""), RunConfig)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_validation_message(error, tree), "Mend the value, or leave the key out for its default.") from None
+    bits = config.model.bit_list
+    if not bits or any(length % 8 or length > 128 for length in bits) or list(bits) != sorted(set(bits)):
+        raise ConfigError(
+            f"model.bit_list: expected rising multiples of 8 up to 128, got {list(bits)}",
+            "For example [8, 16, 32, 48, 64, 128]: each length is whole bytes of one 16-byte code.",
+        )
+    return config
+
+
+def parse_yaml(text: str, source: str) -> Any:  # noqa: ANN401 - YAML can be anything until it is checked
+    """YAML 1.2's idea of scalars (`1e-3` is a number, `no` a word), safely, twice-used keys refused."""
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=_loader())  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "can't be parsed"
+        raise ConfigError(f"{where}: not valid YAML: {problem}", "Mend the line it names.") from None
+
+
+def _loader() -> type[Any]:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers = {  # noqa: RUF012 - the shape PyYAML asks for
+            first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":bool", ":float", ":timestamp"))]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ANN401
+            seen = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} twice", key.start_mark)
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+    number = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    return Loader
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    """Set one dotted key of a complete configuration tree, in place."""
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UsageError(f"{override!r}: expected KEY=VALUE", "For example training.max_epochs=5.")
+    section, dot, name = key.partition(".")
+    if not dot:
+        raise UsageError(f"{key}: expected SECTION.KEY{_nearest(key, _leaves())}", "For example training.max_epochs=5.")
+    branch = tree.get(section)
+    if not isinstance(branch, dict) or name not in branch:
+        raise UsageError(f"{key}: unknown key{_nearest(key, _leaves())}", "`mlhub run PRESET --dry-run` shows every key.")
+    branch[name] = parse_yaml(text, key)
+
+
+def _leaves() -> list[str]:
+    sections = msgspec.structs.fields(RunConfig)
+    return [f"{section.name}.{field.name}" for section in sections for field in msgspec.structs.fields(section.type)]
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    """'; did you mean …?' for the nearest known dotted key, or nothing if none is near."""
+    found = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if not found:  # the right name in the wrong section
+        last = key.rpartition(".")[2]
+        found = [leaf for leaf in known if difflib.get_close_matches(last, [leaf.rpartition(".")[2]], cutoff=0.8)]
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _check_keys(struct: type[msgspec.Struct], tree: object, prefix: str) -> None:
+    """Unknown keys first: msgspec names one, but not the nearest known one."""
+    if not isinstance(tree, dict):
+        where = prefix.rstrip(".") or "the preset"
+        raise ConfigError(f"{where}: expected keys and values, got {_shown(tree)}", "See configs/quickstart.yaml for the form.")
+    fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    for key, value in tree.items():
+        if key not in fields:
+            known = _leaves() if prefix else list(fields)
+            raise ConfigError(
+                f"{prefix}{key}: unknown key{_nearest(f'{prefix}{key}', known)}",
+                f"Keys of {prefix.rstrip('.') or 'a preset'}: {', '.join(fields)}.",
+            )
+        if isinstance(fields[key], type) and issubclass(fields[key], msgspec.Struct):
+            _check_keys(fields[key], value, f"{prefix}{key}.")
+
+
+def _validation_message(error: msgspec.ValidationError, tree: object) -> str:
+    """`Expected `int`, got `str` - at `$.training.seed`` -> `training.seed: expected int, got 'x'`."""
+    text, _, where = str(error).partition(" - at `$.")
+    path = where.rstrip("`")
+    value = tree
+    for part in re.findall(r"[^.\[\]]+", path):
+        if isinstance(value, list):
+            value = value[int(part)] if part.isdigit() else value
+        elif isinstance(value, dict):
+            value = value.get(part)
+    expected = text.partition(", got ")[0].replace("`", "")
+    return f"{path}: {expected[:1].lower()}{expected[1:]}, got {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _expand(value: object, environment: Mapping[str, str], path: str) -> object:
+    """`${VAR}` in every string. Raises ConfigError for a variable that is not set."""
+    if isinstance(value, dict):
+        return {key: _expand(item, environment, f"{path}.{key}" if path else str(key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, environment, path) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in environment:
+            raise ConfigError(f"{path}: ${{{name}}} is not set in the environment", f"export {name}=… and try again.")
+        return environment[name]
+
+    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", replace, value)

@@ -1,0 +1,131 @@
+"""Where every file lives: `Home` and `RunPaths`, one property a file. Nothing here reads, writes or creates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """The folder of one run. The files are the truth about the run; the database is an index over them."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.yaml"
+
+    @property
+    def spec(self) -> Path:
+        return self.root / "spec.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics.jsonl"
+
+    @property
+    def system(self) -> Path:
+        return self.root / "system.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "output.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the run's supervisor for as long as it lives."""
+        return self.root / "lock"
+
+    @property
+    def exit(self) -> Path:
+        return self.root / "exit.json"
+
+    @property
+    def process(self) -> Path:
+        return self.root / "process.json"
+
+    @property
+    def outcome(self) -> Path:
+        """The trainer's own word on how it ended, written by our training code: the second witness."""
+        return self.root / "outcome.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "artifacts"
+
+    def attempt(self, number: int) -> AttemptPaths:
+        return AttemptPaths(self.root / "attempts" / str(number))
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPaths:
+    """The folder of one start of a run's process."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def slot(self) -> Path:
+        return self.root / "exit.slot"
+
+    @property
+    def exit(self) -> Path:
+        return self.root / "exit.json"
+
+    @property
+    def process(self) -> Path:
+        return self.root / "process.json"
+
+    @property
+    def launch(self) -> Path:
+        """What the supervisor is to start: argument list, folder, grace."""
+        return self.root / "launch.json"
+
+    @property
+    def stop(self) -> Path:
+        """Who asked for the end of this attempt, and when; written before any signal is sent."""
+        return self.root / "stop.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """`MLHUB_HOME`: everything mlhub writes lies below it, unless a setting names another folder."""
+
+    root: Path
+    data: Path
+    checkpoints: Path | None = None
+    logs: Path | None = None
+
+    @property
+    def database(self) -> Path:
+        return self.root / "mlhub.db"
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.toml"
+
+    @property
+    def migrate_lock(self) -> Path:
+        return self.root / "migrate.lock"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    def run(self, run_id: int) -> RunPaths:
+        return RunPaths(self.runs / str(run_id))
+
+    def dataset(self, name: str) -> Path:
+        return self.data / name
