@@ -1,0 +1,101 @@
+"""`MlhubLogger`: Lightning's logger interface over the append-only metric file. Works inside a run and by itself.
+
+One of two places that know Lightning outside `mlhub.hashing`; it is imported only when the class is asked for, because the
+class must inherit from Lightning's and importing that costs a second. `lightning` and `pytorch_lightning` both do.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["MlhubLogger"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "MlhubLogger":
+        return _logger_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@functools.cache
+def _logger_class() -> type:
+    base, rank_zero_only = _lightning()
+
+    class MlhubLogger(base):  # type: ignore[misc]  # the base is known only at run time
+        """Records what a Trainer logs in `path` (default: the run's metrics.jsonl, else ./metrics.jsonl).
+
+        >>> Trainer(logger=MlhubLogger())
+        """
+
+        def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+            super().__init__()
+            run_dir = os.environ.get("MLHUB_RUN_DIR")
+            self._path = Path(path) if path is not None else Path(run_dir or ".") / "metrics.jsonl"
+            self._writer: Any = None
+
+        @property
+        def name(self) -> str:
+            return "mlhub"
+
+        @property
+        def version(self) -> str:
+            return os.environ.get("MLHUB_RUN_ID", "0")
+
+        @property
+        def save_dir(self) -> str:
+            """Where Lightning puts what it saves by itself."""
+            return str(self._path.parent)
+
+        @rank_zero_only  # type: ignore[untyped-decorator]
+        def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+            """One record; Lightning's own `epoch` metric becomes the record's place."""
+            if self._writer is None:
+                from mlhub.metrics import MetricWriter
+
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer = MetricWriter(self._path)
+            epoch = metrics.get("epoch")
+            values = {name: value for name, value in metrics.items() if name != "epoch"}
+            if values:
+                self._writer.log(values, step=step, epoch=None if epoch is None else int(epoch))
+
+        @rank_zero_only  # type: ignore[untyped-decorator]
+        def log_hyperparams(self, params: Any, *_args: Any, **_kwargs: Any) -> None:  # noqa: ANN401
+            """Keep the hyperparameters beside the metrics, as `hparams.json`; what JSON can't say is kept as text."""
+            table = params if isinstance(params, dict) else vars(params)
+            target = self._path.parent / "hparams.json"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_suffix(".json.tmp")
+            temporary.write_text(json.dumps(table, default=str, indent=1), encoding="utf-8")
+            temporary.replace(target)
+
+        @rank_zero_only  # type: ignore[untyped-decorator]
+        def finalize(self, status: str) -> None:
+            """Nothing is buffered, so there is nothing to flush; the file is closed. A later record opens it again."""
+            del status
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
+    return MlhubLogger
+
+
+def _lightning() -> tuple[Any, Any]:
+    """Logger and rank_zero_only of whichever package the training already uses, else of whichever is installed."""
+    if "lightning.pytorch" not in sys.modules and "pytorch_lightning" in sys.modules:
+        from pytorch_lightning.loggers import Logger
+        from pytorch_lightning.utilities import rank_zero_only
+
+        return Logger, rank_zero_only
+    try:
+        from lightning.pytorch.loggers import Logger as LightningLogger
+        from lightning.pytorch.utilities import rank_zero_only as rank_zero
+    except ImportError:
+        from pytorch_lightning.loggers import Logger as LightningLogger
+        from pytorch_lightning.utilities import rank_zero_only as rank_zero
+    return LightningLogger, rank_zero
