@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlhub.hashing.codes import BITS, hamming, pack
-from mlhub.hashing.ranking import average_precision, evaluate_codes, evaluate_float, hit_rate
+from mlhub.hashing.ranking import SharedLabels, average_precision, evaluate_codes, evaluate_float, hit_rate
 
 #: distance and relevance of up to seven items, at least one of them relevant
 rankings = st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=7).filter(
@@ -206,3 +206,11 @@ def summed_in_order(distances, relevant):
         total += float((r / n * (found + 1 + place * (r - 1) / max(n - 1, 1)) / (before + place + 1)).sum())
         before, found = before + n, found + r
     return total / found
+
+
+def test_shared_labels_are_the_label_product_a_slice_at_a_time(monkeypatch):
+    labels = random_relevance(40, 6, seed=1, share=0.3).astype(np.float32)
+    queries, gallery = random_codes(15, 0), random_codes(25, 1)
+    whole = evaluate_codes(queries, gallery, labels[:15] @ labels[15:].T > 0, 32)
+    monkeypatch.setattr("mlhub.hashing.ranking._BLOCK", 60)
+    assert evaluate_codes(queries, gallery, SharedLabels(labels[:15], labels[15:]), 32).map == pytest.approx(whole.map)

@@ -11,6 +11,7 @@ least one relevant item is among the first k. A query without a relevant item ha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,31 @@ RECALL_AT = (1, 5, 10)
 _BLOCK = 1 << 19
 
 
+class Relevance(Protocol):
+    """What is relevant to whom, [q, g], asked for by slices of queries: a boolean array, or `SharedLabels`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, queries: slice, /) -> Bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SharedLabels:
+    """Relevant = at least one label in common, a slice at a time. `queries` [q, l] and `gallery` [g, l] hold 0 or 1."""
+
+    queries: NDArray[np.float32]
+    gallery: NDArray[np.float32]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self.queries), len(self.gallery)
+
+    def __getitem__(self, queries: slice, /) -> Bool:
+        relevant: Bool = self.queries[queries] @ self.gallery.T > 0
+        return relevant
+
+
 @dataclass(frozen=True, slots=True)
 class Retrieval:
     """Means over `queries` queries, each in 0…1 (NaN if there is none); `left_out` more had nothing relevant."""
@@ -42,7 +68,7 @@ class Retrieval:
 
 
 def evaluate_codes(
-    queries: Codes, gallery: Codes, relevant: Bool, bits: int, *, itself: NDArray[np.intp] | None = None
+    queries: Codes, gallery: Codes, relevant: Relevance, bits: int, *, itself: NDArray[np.intp] | None = None
 ) -> Retrieval:
     """Rank by Hamming distance over the first `bits` bits.
 
@@ -61,7 +87,7 @@ def evaluate_codes(
 def evaluate_float(
     queries: Vectors,
     gallery: Vectors,
-    relevant: Bool,
+    relevant: Relevance,
     *,
     itself: NDArray[np.intp] | None = None,
 ) -> Retrieval:
@@ -115,12 +141,13 @@ def hit_rate(totals: Counts, relevant: Counts, k: int) -> Floats:
     return result
 
 
-def _evaluate(rank: _Ranker, relevant: Bool, itself: NDArray[np.intp] | None) -> Retrieval:
+def _evaluate(rank: _Ranker, relevant: Relevance, itself: NDArray[np.intp] | None) -> Retrieval:
     """The means over all queries, `_BLOCK` pairs at a time."""
-    rows = max(1, _BLOCK // max(1, relevant.shape[1]))
+    count, held = relevant.shape
+    rows = max(1, _BLOCK // max(1, held))
     precisions, hits = [], []
-    for start in range(0, len(relevant), rows):
-        stop = min(start + rows, len(relevant))
+    for start in range(0, count, rows):
+        stop = min(start + rows, count)
         wanted = relevant[start:stop]
         if itself is not None:
             wanted = wanted.copy()
@@ -130,7 +157,7 @@ def _evaluate(rank: _Ranker, relevant: Bool, itself: NDArray[np.intp] | None) ->
         totals, found = totals[asks], found[asks]
         precisions.append(average_precision(totals, found))
         hits.append(np.stack([hit_rate(totals, found, k) for k in RECALL_AT]))
-    return _means(precisions, hits, len(relevant))
+    return _means(precisions, hits, count)
 
 
 def _means(precisions: list[Floats], hits: list[Floats], asked: int) -> Retrieval:
