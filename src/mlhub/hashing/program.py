@@ -1,0 +1,67 @@
+"""What the programs of this room share: errors in two lines, an exit status, their own word on how they ended.
+
+Not a command line of its own: each program reads its arguments itself. `python -m mlhub.hashing.X` runs
+`sys.exit(run(main))`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from mlhub.errors import MlhubError
+from mlhub.paths import RunPaths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> int:
+    """Run `main` with the command line's arguments; the exit status. 0 done, 1 failed, 2 wrong usage.
+
+    An MlhubError is two lines on stderr, and a traceback only under `MLHUB_DEBUG=1`. Anything else is a bug of ours or
+    of a library: its traceback goes to the log. Inside a run both are noted in its `outcome.json`; so is success.
+    """
+    try:
+        main(sys.argv[1:] if arguments is None else arguments)
+    except MlhubError as error:
+        if os.environ.get("MLHUB_DEBUG") == "1":
+            traceback.print_exc()
+        sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
+        write_outcome("failed", error.message, error.hint, type(error).__name__)
+        return error.exit_code
+    except Exception as error:
+        write_outcome("failed", str(error), "", type(error).__name__)
+        raise
+    write_outcome("completed")
+    return 0
+
+
+def run_folder() -> RunPaths | None:
+    """The folder of the run this process belongs to, if it belongs to one."""
+    folder = os.environ.get("MLHUB_RUN_DIR")
+    return RunPaths(Path(folder)) if folder else None
+
+
+def write_outcome(status: str, message: str = "", hint: str = "", error: str = "") -> None:
+    """Note in `outcome.json` how the program ended: the second witness beside the exit record. Only inside a run."""
+    paths = run_folder()
+    if paths is not None:
+        outcome = {"status": status, "message": message, "hint": hint, "error": error, "time": time.time()}
+        write_json(paths.outcome, {key: value for key, value in outcome.items() if value != ""})
+
+
+def write_json(path: Path, document: object) -> None:
+    """Write a JSON document whole or not at all; its folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,78 @@
+import json
+
+import pytest
+
+from mlhub.errors import MlhubError, UsageError
+from mlhub.hashing.program import run, run_folder, write_json
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLHUB_RUN_DIR", str(tmp_path))
+    return tmp_path
+
+
+def fails(_):
+    raise MlhubError("the index is gone", "mlhub index 1")
+
+
+def outcome(folder):
+    return json.loads((folder / "outcome.json").read_text())
+
+
+def test_an_error_is_two_lines_and_no_traceback(capsys):
+    assert run(fails, []) == 1
+    assert capsys.readouterr().err == "error: the index is gone\nhint: mlhub index 1\n"
+
+
+def test_an_error_shows_its_traceback_when_asked(capsys, monkeypatch):
+    monkeypatch.setenv("MLHUB_DEBUG", "1")
+    run(fails, [])
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_wrong_usage_exits_2():
+    def main(_):
+        raise UsageError("k: expected 1 or more")
+
+    assert run(main, []) == 2
+
+
+def test_the_arguments_reach_the_program():
+    seen = []
+    assert run(seen.extend, ["-k", "3"]) == 0
+    assert seen == ["-k", "3"]
+
+
+def test_success_is_noted_in_the_run_s_folder(folder):
+    run(lambda _: None, [])
+    assert outcome(folder)["status"] == "completed"
+
+
+def test_failure_is_noted_in_the_run_s_folder(folder):
+    run(fails, [])
+    noted = outcome(folder)
+    assert (noted["status"], noted["message"], noted["hint"]) == ("failed", "the index is gone", "mlhub index 1")
+
+
+def test_a_bug_keeps_its_traceback_and_is_noted(folder):
+    def main(_):
+        raise ZeroDivisionError("division by zero")
+
+    with pytest.raises(ZeroDivisionError):
+        run(main, [])
+    assert outcome(folder)["error"] == "ZeroDivisionError"
+
+
+def test_outside_a_run_there_is_no_folder(monkeypatch):
+    monkeypatch.delenv("MLHUB_RUN_DIR", raising=False)
+    assert run_folder() is None
+
+
+def test_a_document_that_cannot_be_written_leaves_the_old_one_and_no_rest(tmp_path):
+    path = tmp_path / "eval.json"
+    write_json(path, {"map": 0.5})
+    with pytest.raises(TypeError):
+        write_json(path, {"map": object()})
+    assert [file.name for file in tmp_path.iterdir()] == ["eval.json"]
+    assert json.loads(path.read_text()) == {"map": 0.5}
