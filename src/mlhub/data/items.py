@@ -61,7 +61,7 @@ class Dataset:
 
     @classmethod
     def open(cls, folder: Path) -> Dataset:
-        """Read and check a folder. Raises NotFoundError if none is there, MlhubError naming file and line if it is wrong."""
+        """Read and check a folder. Raises NotFoundError, or MlhubError naming file and line."""
         about = _read_about(folder / ABOUT)
         items = tuple(_read_items(folder / ITEMS))
         if not items:

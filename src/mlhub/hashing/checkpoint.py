@@ -1,0 +1,203 @@
+"""Checkpoints: weights in `NAME.safetensors`, everything else in `NAME.json` beside it. Nothing is ever unpickled.
+
+Not Lightning's checkpoints, which are pickles. `load` gives an `Encoder`: images and texts in, codes and vectors out.
+It needs torch, and not Lightning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from mlhub import __version__
+from mlhub.config import RunConfig  # noqa: TC001 - msgspec reads it
+from mlhub.errors import MlhubError, NotFoundError
+from mlhub.hashing import backbones
+from mlhub.hashing.model import HashingModel, Output
+from mlhub.hashing.pictures import open_image
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+FORMAT = 1
+_BATCH = 256
+_WORDS = "backbone.keys"
+_FROZEN = "backbone.clip."
+
+
+class Sidecar(msgspec.Struct, frozen=True):
+    """What stands beside the weights. `sha256` is the weights file's; `data` is the data set's fingerprint."""
+
+    format: int
+    config: RunConfig
+    sha256: str
+    dataset: str
+    data: str
+    step: int
+    epoch: int
+    metrics: dict[str, float | None] = {}
+    version: str = __version__
+    run: str | None = None
+    created: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """logits [n, 128] (a code's bit is logit > 0) and L2-normalised vectors [n, d], both float32."""
+
+    logits: NDArray[np.float32]
+    vectors: NDArray[np.float32]
+
+
+class Encoder:
+    """A trained model ready for use, on the CPU."""
+
+    def __init__(self, model: HashingModel, sidecar: Sidecar, path: Path) -> None:
+        self.model = model.eval()
+        self.sidecar = sidecar
+        self.path = path
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the weights: what an index remembers."""
+        return self.sidecar.sha256
+
+    @property
+    def config(self) -> RunConfig:
+        return self.sidecar.config
+
+    def images(self, images: Sequence[Path] | Sequence[Image.Image]) -> Encoded:
+        """Encode files or decoded images. Raises MlhubError naming a file that is missing or broken."""
+
+        def encode(some: Sequence[Path] | Sequence[Image.Image]) -> Output:
+            decoded = (item if isinstance(item, Image.Image) else open_image(item) for item in some)
+            pictures = torch.stack([self.model.backbone.picture(image) for image in decoded])
+            return self.model.images(self.model.backbone.batch(pictures, None))
+
+        return self._encode(images, encode)
+
+    def texts(self, texts: Sequence[str]) -> Encoded:
+        """Encode texts in any language the model was trained on."""
+        return self._encode(texts, lambda some: self.model.texts(self.model.backbone.tokens(some)))
+
+    @torch.inference_mode()
+    def _encode(self, things: Sequence[Any], encode: Callable[[Any], Output]) -> Encoded:
+        parts = [encode(things[start : start + _BATCH]) for start in range(0, len(things), _BATCH)]
+        if not parts:
+            raise MlhubError("nothing to encode", "Give at least one image or text.")
+        return Encoded(
+            torch.cat([part.logits for part in parts]).float().numpy(),
+            torch.cat([part.vectors for part in parts]).float().numpy(),
+        )
+
+
+def save(path: Path, model: HashingModel, sidecar: Callable[[str], Sidecar]) -> None:
+    """Write `path` (… .safetensors) and its sidecar, each whole or not at all. `sidecar` is told the weights' sha256.
+
+    Frozen weights are not written: they are the pretrained ones, and by far the most. The sidecar names the weights by
+    their hash, so that a death between the two writes is noticed and not misread.
+    """
+    frozen = bool(getattr(model.backbone, "frozen", False))
+    tensors = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in model.state_dict().items()
+        if not (frozen and name.startswith(_FROZEN))
+    }
+    data = save_tensors(tensors, {"format": f"mlhub-{FORMAT}"})
+    about = sidecar(hashlib.sha256(data).hexdigest())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, data)
+    _replace(path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
+
+
+def load(path: Path) -> Encoder:
+    """The encoder of a checkpoint: a file, a folder of checkpoints or a run's folder (`best`, else `last`).
+
+    Raises NotFoundError if there is none, MlhubError if it is not one or is damaged.
+    """
+    file = _find(path)
+    sidecar = _read_sidecar(file)
+    try:
+        data = file.read_bytes()
+        tensors = load_tensors(data)
+    except (OSError, SafetensorError) as error:
+        raise _not_one(file, str(error)) from None
+    if hashlib.sha256(data).hexdigest() != sidecar.sha256:
+        raise _not_one(file, f"its weights are not those that {file.with_suffix('.json').name} describes")
+    model = _rebuild(sidecar.config, tensors, file)
+    return Encoder(model, sidecar, file)
+
+
+def _rebuild(config: RunConfig, tensors: dict[str, Tensor], file: Path) -> HashingModel:
+    words = len(tensors[_WORDS]) if _WORDS in tensors else 0
+    model = HashingModel(backbones.build(config.model, config.data.image_size, words=words), config.model.dropout)
+    try:
+        missing, unexpected = model.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        raise _not_one(file, str(error).partition("\n")[0]) from None
+    frozen = bool(getattr(model.backbone, "frozen", False))
+    missing = [name for name in missing if not (frozen and name.startswith(_FROZEN))]
+    if missing or unexpected:
+        raise _not_one(file, f"its tensors are not this model's ({', '.join([*missing, *unexpected][:3])})")
+    return model
+
+
+def _find(path: Path) -> Path:
+    if path.is_dir():
+        for folder in (path, path / "checkpoints"):
+            for name in ("best.safetensors", "last.safetensors"):
+                if (folder / name).is_file():
+                    return folder / name
+        raise NotFoundError(f"{path}: no checkpoint here", "Train first: mlhub run quickstart")
+    if not path.exists():
+        raise NotFoundError(
+            f"{path}: no such checkpoint", "mlhub ls shows the runs; a run's checkpoints are best and last."
+        )
+    return path.with_suffix(".safetensors") if path.suffix == ".json" else path
+
+
+def _read_sidecar(file: Path) -> Sidecar:
+    path = file.with_suffix(".json")
+    try:
+        sidecar = msgspec.json.decode(path.read_bytes(), type=Sidecar)
+    except FileNotFoundError:
+        raise _not_one(file, f"{path.name} is missing beside it") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise _not_one(file, f"{path.name}: {error}") from None
+    if sidecar.format > FORMAT:
+        raise _not_one(file, f"format {sidecar.format} is newer than this mlhub knows")
+    return sidecar
+
+
+def _not_one(file: Path, why: str) -> MlhubError:
+    return MlhubError(
+        f"{file} is not a checkpoint of mlhub: {why}", "Name a run, or a .safetensors file that mlhub wrote."
+    )
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise MlhubError(
+            f"{path}: can't be written: {error.strerror}", "Make room, or set MLHUB_CHECKPOINT_DIR."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
