@@ -1,0 +1,187 @@
+"""Starting a run's supervisor, detached, and hearing from it whether the command started. The rest is the supervisor's.
+
+Not the place where a run gets its row, folder and spec (`mlhub.runner.submit`).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import select
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlhub.errors import MlhubError
+from mlhub.runner import identity, record
+from mlhub.runner.logout import logout_kills, scope_prefix
+from mlhub.runner.truth import inspect
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlhub.paths import AttemptPaths, RunPaths
+
+__all__ = ["Launch", "Started", "launch", "logout_kills"]
+
+#: a machine under full load answers in 2 s; what takes longer hangs
+ANSWER_SECONDS = 30.0
+_ENTRY = str(Path(__file__).with_name("__main__.py"))
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What to start. `env` is the command's whole environment and never written to disk; `grace` is in seconds.
+
+    `run_id` names the row in the SQLite `database` that the supervisor brings to final; `log` is the run's if left out.
+    """
+
+    argv: Sequence[str]
+    cwd: str
+    env: Mapping[str, str]
+    run_id: int
+    grace: float = 10.0
+    database: str | None = None
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The command runs: its pid, its supervisor's, and since when (UTC)."""
+
+    pid: int
+    supervisor_pid: int
+    started_at: str
+
+
+def launch(paths: RunPaths, attempt: int, spec: Launch) -> Started:
+    """Start attempt `attempt` of a run, detached from this process and its terminal; returns once the command runs.
+
+    Raises MlhubError if it was refused or could not be started, with the reason. Then nothing runs, and the attempt's
+    exit record says why, as far as the disk takes it.
+    """
+    folder = paths.attempt(attempt)
+    token = secrets.token_hex(8)
+    _check_free(paths, attempt)
+    try:
+        folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = os.open(folder.root / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    try:
+        record.write_json(str(folder.launch), _order(paths, attempt, spec, token), exclusive=True)
+        answer = _start_supervisor(paths, attempt, {**spec.env, identity.TOKEN_NAME: f"supervisor:{token}"}, log)
+    except FileExistsError:
+        raise MlhubError(
+            f"attempt {attempt} of run {paths.root.name} was started already", "mlhub show tells how it went."
+        ) from None
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    finally:
+        os.close(log)
+    pid, supervisor_pid = record.whole(answer, "pid"), record.whole(answer, "supervisor_pid")
+    if pid is None or supervisor_pid is None:
+        raise _refusal(record.text(answer, "refused") or "the supervisor died", folder)
+    return Started(pid, supervisor_pid, record.text(answer, "started_at"))
+
+
+def _check_free(paths: RunPaths, attempt: int) -> None:
+    """Never two writers in one folder: an earlier attempt's command may outlive its supervisor."""
+    if attempt > 1 and inspect(paths, attempt - 1).status == "running":
+        raise MlhubError(
+            f"attempt {attempt - 1} of run {paths.root.name} is still running", f"mlhub stop {paths.root.name} ends it."
+        )
+
+
+def _order(paths: RunPaths, attempt: int, spec: Launch, token: str) -> record.Tree:
+    """launch.json: what the supervisor reads, and from when on readers count it as launched."""
+    return {
+        "version": 1,
+        "run_id": spec.run_id,
+        "attempt": attempt,
+        "token": token,
+        "argv": list(spec.argv),
+        "cwd": spec.cwd,
+        "log": spec.log or str(paths.log),
+        "grace": spec.grace,
+        "database": spec.database,
+        "at": record.timestamp(),
+        "boot_clock": identity.boot_clock(),
+        **identity.this_host()._asdict(),
+    }
+
+
+def _start_supervisor(paths: RunPaths, attempt: int, env: Mapping[str, str], log: int) -> record.Tree | None:
+    """Its answer, or None if it died without one. It gets a scope of its own where a logout would kill it."""
+    prefix = scope_prefix()
+    answer = _exchange(prefix, paths, attempt, env, log)
+    if answer is None and prefix and not paths.attempt(attempt).slot.exists():  # systemd-run itself failed
+        answer = _exchange([], paths, attempt, env, log)
+    return answer
+
+
+def _exchange(prefix: list[str], paths: RunPaths, attempt: int, env: Mapping[str, str], log: int) -> record.Tree | None:
+    heard, said = os.pipe()
+    command = [*prefix, sys.executable, "-I", "-S", _ENTRY, str(paths.root), str(attempt), str(said)]
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd="/",
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            pass_fds=(said,),
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(heard)
+        raise
+    finally:
+        os.close(said)
+    try:
+        return _hear(heard)
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)  # not reaped yet, so the group is its own
+        return {"refused": f"the supervisor did not answer in {ANSWER_SECONDS:.0f} s"}
+    finally:
+        os.close(heard)
+        process.wait()  # it forked at once and is gone
+
+
+def _hear(descriptor: int) -> dict[str, Any] | None:
+    """The supervisor's one line; None if it ended without. Raises TimeoutError."""
+    deadline = identity.boot_clock() + ANSWER_SECONDS
+    line = b""
+    while not line.endswith(b"\n"):
+        ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - identity.boot_clock()))
+        if not ready:
+            raise TimeoutError
+        data = os.read(descriptor, 1 << 16)
+        if not data:
+            return None
+        line += data
+    answer: dict[str, Any] = json.loads(line)
+    return answer
+
+
+def _cannot_write(folder: AttemptPaths, error: OSError) -> MlhubError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return MlhubError("the disk is full; nothing was started", f"Make room where {folder.root} lies.")
+    return MlhubError(f"cannot start: {error.strerror} ({error.filename})", f"Check that {folder.root} can be written.")
+
+
+def _refusal(reason: str, folder: AttemptPaths) -> MlhubError:
+    if os.strerror(errno.ENOSPC) in reason:
+        return _cannot_write(folder, OSError(errno.ENOSPC, ""))
+    if reason.startswith("cannot start '"):
+        return MlhubError(reason, "Check the command's name and that it is executable.")
+    if reason.startswith("cannot enter"):
+        return MlhubError(reason, "Start it from a folder that exists.")
+    return MlhubError(reason, f"More may stand in {folder.root / 'supervisor.log'}.")
