@@ -39,16 +39,15 @@ _ENTRY = str(Path(__file__).with_name("__main__.py"))
 class Launch:
     """What to start. `env` is the command's whole environment and never written to disk; `grace` is in seconds.
 
-    `run_id` names the row in the SQLite `database` that the supervisor brings to final; `log` is the run's if left out.
+    `database` is the SQLite file whose row (its id is the name of the run's folder) the supervisor brings to final.
     """
 
     argv: Sequence[str]
-    cwd: str
+    cwd: Path
     env: Mapping[str, str]
-    run_id: int
+    log: Path
     grace: float = 10.0
-    database: str | None = None
-    log: str | None = None
+    database: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def launch(paths: RunPaths, attempt: int, spec: Launch) -> Started:
     except OSError as error:
         raise _cannot_write(folder, error) from error
     try:
-        record.write_json(str(folder.launch), _order(paths, attempt, spec, token), exclusive=True)
+        record.write_json(str(folder.launch), _order(attempt, spec, token), exclusive=True)
         answer = _start_supervisor(paths, attempt, {**spec.env, identity.TOKEN_NAME: f"supervisor:{token}"}, log)
     except FileExistsError:
         raise MlhubError(
@@ -99,18 +98,17 @@ def _check_free(paths: RunPaths, attempt: int) -> None:
         )
 
 
-def _order(paths: RunPaths, attempt: int, spec: Launch, token: str) -> record.Tree:
+def _order(attempt: int, spec: Launch, token: str) -> record.Tree:
     """launch.json: what the supervisor reads, and from when on readers count it as launched."""
     return {
         "version": 1,
-        "run_id": spec.run_id,
         "attempt": attempt,
         "token": token,
         "argv": list(spec.argv),
-        "cwd": spec.cwd,
-        "log": spec.log or str(paths.log),
+        "cwd": str(spec.cwd),
+        "log": str(spec.log),
         "grace": spec.grace,
-        "database": spec.database,
+        "database": str(spec.database) if spec.database else None,
         "at": record.timestamp(),
         "boot_clock": identity.boot_clock(),
         **identity.this_host()._asdict(),

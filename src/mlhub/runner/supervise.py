@@ -66,7 +66,7 @@ class Supervisor:
             return
         try:
             os.chdir("/")
-            become_subreaper(record.whole(self.launch, "run_id") or 0)
+            become_subreaper(os.path.basename(self.run_dir))
             self.slot = record.reserve_slot(self.folder)
             self.start(locks)
         except (OSError, Refused) as error:
@@ -288,7 +288,7 @@ class Supervisor:
             record.write_copies(self.folder, record.EXIT, tree)
         except OSError as error:
             _note(f"exit.json not written: {error}")
-        update_database(record.text(self.launch, "database"), record.whole(self.launch, "run_id"), tree)
+        update_database(record.text(self.launch, "database"), os.path.basename(self.run_dir), tree)
 
     def answer(self, tree: record.Tree) -> None:
         """One line to the process that launched us, which may be gone."""
@@ -299,7 +299,7 @@ class Supervisor:
             self.report = None
 
 
-def become_subreaper(run_id: int) -> None:
+def become_subreaper(run_id: str) -> None:
     """Orphans of the run become our children, and `ps` shows whose supervisor this is."""
     import ctypes
 
@@ -308,9 +308,9 @@ def become_subreaper(run_id: int) -> None:
     libc.prctl(_PR_SET_NAME, f"mlhub-run-{run_id}".encode()[:15], 0, 0, 0)
 
 
-def update_database(path: str, run_id: int | None, tree: record.Tree) -> None:
+def update_database(path: str, run_id: str, tree: record.Tree) -> None:
     """The row's step to final, if the database is there and free; if not, the next reader makes it from the record."""
-    if not path or run_id is None or not os.path.exists(path):  # connecting would make an empty one
+    if not path or not run_id.isdecimal() or not os.path.exists(path):  # connecting would make an empty one
         return
     try:
         import sqlite3
@@ -319,7 +319,7 @@ def update_database(path: str, run_id: int | None, tree: record.Tree) -> None:
 
         values = {key: tree[key] for key in ("status", "ended_at", "exit_code", "signal", "reason", "attempt")}
         with contextlib.closing(sqlite3.connect(path, timeout=2.0)) as connection, connection:
-            connection.execute(FINISH_RUN, {**values, "id": run_id})
+            connection.execute(FINISH_RUN, {**values, "id": int(run_id)})
     except Exception as error:
         _note(f"database not updated: {error!r}")
 
