@@ -61,6 +61,8 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     val_check_interval: Positive | Share = 1
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true"] = "32-true"
     early_stopping_patience: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    table_lr: Weight | None = None
+    anchor_lr: Weight | None = None
     seed: int = 1
     ema_decay: Share = 0.0
 
@@ -74,6 +76,7 @@ class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: Weight = 0.0
     quantization: Weight = 0.0
     distillation: Weight = 0.0
+    smoothing: Share = 0.0
 
 
 class CheckpointConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,13 +136,15 @@ def find_preset(name: str) -> Path:
 def _preset_folders() -> list[Path]:
     package = Path(__file__).parent
     # in a wheel configs/ lies inside the package, in a checkout two folders up
-    return [folder for folder in (Path("configs"), package / "configs", package.parents[1] / "configs") if folder.is_dir()]
+    return [
+        folder for folder in (Path("configs"), package / "configs", package.parents[1] / "configs") if folder.is_dir()
+    ]
 
 
 def load_config(path: Path, overrides: Sequence[str] = (), environment: Mapping[str, str] = os.environ) -> RunConfig:
     """Read a preset, apply `KEY=VALUE` overrides, expand `${VAR}`, check everything.
 
-    Raises ConfigError (preset), UsageError (override), each naming the dotted key, what was expected and the nearest key.
+    Raises ConfigError (preset) or UsageError (override), naming the dotted key, what was expected, the nearest key.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -168,7 +173,9 @@ def check_config(tree: object, environment: Mapping[str, str] = os.environ) -> R
     try:
         config = msgspec.convert(_expand(tree, environment, ""), RunConfig)
     except msgspec.ValidationError as error:
-        raise ConfigError(_validation_message(error, tree), "Mend the value, or leave the key out for its default.") from None
+        raise ConfigError(
+            _validation_message(error, tree), "Mend the value, or leave the key out for its default."
+        ) from None
     bits = config.model.bit_list
     if not bits or any(length % 8 or length > 128 for length in bits) or list(bits) != sorted(set(bits)):
         raise ConfigError(
@@ -208,8 +215,12 @@ def _loader() -> type[Any]:
                 seen.add(key.value)
             return super().construct_mapping(node, deep)
 
-    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-    number = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$")
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+    )
+    number = re.compile(
+        r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
+    )
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
     return Loader
 
@@ -224,7 +235,9 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         raise UsageError(f"{key}: expected SECTION.KEY{_nearest(key, _leaves())}", "For example training.max_epochs=5.")
     branch = tree.get(section)
     if not isinstance(branch, dict) or name not in branch:
-        raise UsageError(f"{key}: unknown key{_nearest(key, _leaves())}", "`mlhub run PRESET --dry-run` shows every key.")
+        raise UsageError(
+            f"{key}: unknown key{_nearest(key, _leaves())}", "`mlhub run PRESET --dry-run` shows every key."
+        )
     branch[name] = parse_yaml(text, key)
 
 
@@ -235,10 +248,10 @@ def _leaves() -> list[str]:
 
 def _nearest(key: str, known: list[str]) -> str:
     """'; did you mean …?' for the nearest known dotted key, or nothing if none is near."""
-    found = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    if not found:  # the right name in the wrong section
-        last = key.rpartition(".")[2]
-        found = [leaf for leaf in known if difflib.get_close_matches(last, [leaf.rpartition(".")[2]], cutoff=0.8)]
+    last = key.rpartition(".")[2]
+    found = [leaf for leaf in known if leaf.rpartition(".")[2] == last]  # the right name in the wrong section
+    found = found or difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    found = found or [leaf for leaf in known if difflib.get_close_matches(last, [leaf.rpartition(".")[2]], cutoff=0.8)]
     return f"; did you mean {found[0]}?" if found else ""
 
 
@@ -246,7 +259,9 @@ def _check_keys(struct: type[msgspec.Struct], tree: object, prefix: str) -> None
     """Unknown keys first: msgspec names one, but not the nearest known one."""
     if not isinstance(tree, dict):
         where = prefix.rstrip(".") or "the preset"
-        raise ConfigError(f"{where}: expected keys and values, got {_shown(tree)}", "See configs/quickstart.yaml for the form.")
+        raise ConfigError(
+            f"{where}: expected keys and values, got {_shown(tree)}", "See configs/quickstart.yaml for the form."
+        )
     fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
     for key, value in tree.items():
         if key not in fields:
@@ -294,3 +309,23 @@ def _expand(value: object, environment: Mapping[str, str], path: str) -> object:
         return environment[name]
 
     return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", replace, value)
+
+
+class AutoBatch(msgspec.Struct, frozen=True):
+    """What batch_size "auto" would choose here, and by which rule."""
+
+    batch_size: int
+    reason: str
+
+
+def auto_batch(gpu_memory: Sequence[int | None]) -> AutoBatch:
+    """A first guess from the smallest GPU's memory in bytes, one entry a GPU: 4 images a GB, a power of two.
+
+    It doesn't measure. Without a GPU, or where its memory is unknown, 64.
+    """
+    sizes = [size for size in gpu_memory if size]
+    if not sizes:
+        return AutoBatch(64, "no GPU" if not gpu_memory else "the GPU doesn't tell its memory")
+    gigabytes = min(sizes) / 1e9
+    batch = max(8, min(1024, 1 << int(4 * gigabytes).bit_length() - 1))
+    return AutoBatch(batch, f"{gigabytes:.0f} GB, by rule of thumb, not measured")

@@ -1,10 +1,10 @@
 """The errors a user may see. Not a place for handling them: `mlhub.cli` turns them into two lines and an exit status.
 
-    MlhubError              exit 1   it failed
-    ├── UsageError          exit 2   the command line is wrong
-    ├── ConfigError         exit 1   a preset or setting is wrong
-    ├── NotFoundError       exit 1   no such run, data set, preset, checkpoint, index
-    └── StoreError          exit 1   the database or the home can't be used
+MlhubError              exit 1   it failed
+├── UsageError          exit 2   the command line is wrong
+├── ConfigError         exit 1   a preset or setting is wrong
+├── NotFoundError       exit 1   no such run, data set, preset, checkpoint, index
+└── StoreError          exit 1   the database or the home can't be used
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`MlhubLogger`: Lightning's logger interface over the append-only metric file. Works inside a run and by itself.
 
-One of two places that know Lightning outside `mlhub.hashing`; it is imported only when the class is asked for, because the
-class must inherit from Lightning's and importing that costs a second. `lightning` and `pytorch_lightning` both do.
+One of two places that know Lightning outside `mlhub.hashing`; it is imported only when the class is asked for, because
+the class must inherit from Lightning's and importing that costs a second. `lightning` and `pytorch_lightning` both do.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MlhubLogger"]
-
 
 def __getattr__(name: str) -> object:
     if name == "MlhubLogger":
@@ -23,10 +21,10 @@ def __getattr__(name: str) -> object:
 
 
 @functools.cache
-def _logger_class() -> type:
+def _logger_class() -> type:  # noqa: C901 - the body of a class
     base, rank_zero_only = _lightning()
 
-    class MlhubLogger(base):  # type: ignore[misc]  # the base is known only at run time
+    class MlhubLogger(base):  # type: ignore[misc, valid-type]  # the base is known only at run time
         """Records what a Trainer logs in `path` (default: the run's metrics.jsonl, else ./metrics.jsonl).
 
         >>> Trainer(logger=MlhubLogger())
@@ -85,17 +83,14 @@ def _logger_class() -> type:
     return MlhubLogger
 
 
-def _lightning() -> tuple[Any, Any]:
+def _lightning() -> Any:  # noqa: ANN401 - a pair of a class and a decorator, known only at run time
     """Logger and rank_zero_only of whichever package the training already uses, else of whichever is installed."""
-    if "lightning.pytorch" not in sys.modules and "pytorch_lightning" in sys.modules:
-        from pytorch_lightning.loggers import Logger
-        from pytorch_lightning.utilities import rank_zero_only
+    if "lightning.pytorch" not in sys.modules and (package := sys.modules.get("pytorch_lightning")):
+        return package.loggers.Logger, package.utilities.rank_zero_only
+    from importlib import import_module
 
-        return Logger, rank_zero_only
     try:
-        from lightning.pytorch.loggers import Logger as LightningLogger
-        from lightning.pytorch.utilities import rank_zero_only as rank_zero
+        package = import_module("lightning.pytorch")
     except ImportError:
-        from pytorch_lightning.loggers import Logger as LightningLogger
-        from pytorch_lightning.utilities import rank_zero_only as rank_zero
-    return LightningLogger, rank_zero
+        package = import_module("pytorch_lightning")
+    return package.loggers.Logger, package.utilities.rank_zero_only

@@ -37,7 +37,7 @@ class MetricWriter:
     def log(self, values: Mapping[str, float], *, step: int | None = None, epoch: int | None = None) -> None:
         """Append one record. Values are numbers, or anything `float` takes (a 0-d tensor or array).
 
-        A full disk loses the record, never the training: OSError from the write itself is swallowed, here and only here.
+        A full disk loses the record, never the training: an OSError of the write is swallowed, here and only here.
         """
         self._step = self._step + 1 if step is None else step
         record: dict[str, object] = {"step": self._step}

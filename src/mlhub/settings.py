@@ -1,4 +1,4 @@
-"""Settings: the `MLHUB_*` environment over `config.toml` in the home. Not the configuration of a run: see `mlhub.config`."""
+"""Settings: the `MLHUB_*` environment over `config.toml` in the home. A run's configuration is `mlhub.config`'s."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Settings:
 
     @classmethod
     def load(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read `config.toml` of the home, then the environment, which wins. Raises ConfigError for a wrong key or type."""
+        """`config.toml` of the home, then the environment, which wins. Raises ConfigError for a wrong key or type."""
         root = environment.get("MLHUB_HOME") or _default_home()
         values: dict[str, str | int] = dict(_read_toml(Path(root).expanduser() / "config.toml"))
         for field in fields(cls):
@@ -65,7 +65,9 @@ def _number(name: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ConfigError(f"{name}: expected a whole number, got {text!r}", f"Set it to a number or unset {name}.") from None
+        raise ConfigError(
+            f"{name}: expected a whole number, got {text!r}", f"Set it to a number or unset {name}."
+        ) from None
 
 
 def _read_toml(path: Path) -> dict[str, str | int]:
@@ -75,7 +77,9 @@ def _read_toml(path: Path) -> dict[str, str | int]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read ({error})", "Make it a readable UTF-8 text file or remove it.") from error
+        raise ConfigError(
+            f"{path}: can't be read ({error})", "Make it a readable UTF-8 text file or remove it."
+        ) from error
     import tomllib
 
     try:

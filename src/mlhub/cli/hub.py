@@ -1,0 +1,49 @@
+"""The home and the store, opened once a command."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from mlhub.errors import StoreError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlhub.paths import Home
+    from mlhub.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """What a command works on."""
+
+    home: Home
+    store: Store
+
+
+def open_home() -> Home:
+    """The home, made 0700 if it is not there. Raises StoreError if it can't be used; warns if others may read it."""
+    from mlhub.settings import Settings
+
+    home = Settings.load().to_home()
+    try:
+        home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = home.root.stat().st_mode & 0o777
+    except OSError as error:
+        raise StoreError(
+            f"home {home.root}: {error.strerror or error}", "Make it writable or set MLHUB_HOME to another folder."
+        ) from error
+    if mode & 0o077:
+        print(  # noqa: T201
+            f"warning: {home.root} is open to other users ({mode:04o}); close it: chmod 700 {home.root}",
+            file=sys.stderr,
+        )
+    return home
+
+
+def open_hub() -> Hub:
+    """Home and store, both created on first use."""
+    from mlhub.store.store import Store
+
+    home = open_home()
+    return Hub(home, Store.open(home))

@@ -1,0 +1,128 @@
+"""A run's folder as a whole: what it says about the run, its removal, and rows made anew from it.
+
+Bounded reads: a folder may have been damaged or come from somewhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+
+from mlhub.store.runs import Run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlhub.paths import Home, RunPaths
+    from mlhub.store.store import Store
+
+_LIMIT = 8 << 20
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty if there is none that can be read."""
+    try:
+        with path.open("rb") as file:
+            tree = json.loads(file.read(_LIMIT))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return tree if isinstance(tree, dict) else {}
+
+
+def read_spec(paths: RunPaths) -> dict[str, Any]:
+    """`spec.json`."""
+    return read_json(paths.spec)
+
+
+def protocol_of(paths: RunPaths) -> str | None:
+    """Name and version of the protocol an evaluation was made by."""
+    protocol = read_json(paths.artifacts / "eval.json").get("protocol")
+    name = protocol.get("name") if isinstance(protocol, dict) else protocol
+    return name if isinstance(name, str) else None
+
+
+def remove(store: Store, run: Run) -> None:
+    """Remove an ended run: first out of sight, then the row, then the bytes, so that nothing half-removed is listed."""
+    paths = store.home.run(run.id)
+    targets = [
+        path.resolve() if path.name == "checkpoints" else path.resolve().parent
+        for path, root in ((paths.checkpoints, store.home.checkpoints), (paths.log, store.home.logs))
+        if root is not None and path.is_symlink() and path.resolve().is_relative_to(root.resolve() / str(run.id))
+    ]
+    hidden = store.home.runs / f".removed-{run.id}"
+    if paths.root.is_dir() and not paths.root.is_symlink():
+        if hidden.exists():
+            shutil.rmtree(hidden)
+        paths.root.rename(hidden)
+    store.delete(run)
+    for folder in (hidden, *targets):
+        if folder.is_dir():
+            shutil.rmtree(folder)
+
+
+def rebuild(store: Store) -> int:
+    """Put back a row for each run folder that has none, by what its files say; how many were put back.
+
+    Rows come back as queued or running and are settled by the next reader, as any active run is.
+    """
+    known = store.ids()
+    restored = 0
+    if not store.home.runs.is_dir():
+        return 0
+    for folder in sorted(
+        (entry for entry in store.home.runs.iterdir() if entry.name.isdigit()), key=lambda e: int(e.name)
+    ):
+        if int(folder.name) in known or folder.is_symlink() or not folder.is_dir():
+            continue
+        restored += store.restore(_run_of(store, int(folder.name)))
+    return restored
+
+
+def _run_of(store: Store, run_id: int) -> Run:
+    """The row a folder stands for, still to be settled."""
+    paths = store.home.run(run_id)
+    spec = read_spec(paths)
+    attempts = [int(entry.name) for entry in (paths.root / "attempts").glob("*") if entry.name.isdigit()]
+    config, tags = spec.get("config"), spec.get("tags")
+    return Run(
+        id=run_id,
+        name=_text(spec, "name") or f"run-{run_id}",
+        kind=_text(spec, "kind") or "command",
+        status="queued",
+        group=_text(spec, "group"),
+        tags=[tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else [],
+        preset=_text(spec, "preset"),
+        created_at=_text(spec, "created_at") or "1970-01-01T00:00:00.000Z",
+        host=_text(spec, "host") or "unknown",
+        attempt=max(attempts, default=1),
+        config=config if isinstance(config, dict) else {},
+    )
+
+
+def _text(spec: dict[str, Any], key: str) -> str | None:
+    value = spec.get(key)
+    return value if isinstance(value, str) else None
+
+
+def set_aside(home: Home) -> Path | None:
+    """Rename a database that SQLite can't use, so that a new one can be made; its new name, or None if it is usable."""
+    from mlhub.errors import StoreError
+    from mlhub.store.store import Store
+
+    if not home.database.exists():
+        return None
+    try:
+        store = Store.open(home)
+        sound = store.check() == "ok"
+        store.close()
+    except StoreError:
+        sound = False
+    if sound:
+        return None
+    aside = home.database.with_name(f"mlhub.db.damaged-{int(home.database.stat().st_mtime)}")
+    home.database.rename(aside)
+    for suffix in ("-wal", "-shm"):  # they belong to the old file
+        home.database.with_name(home.database.name + suffix).unlink(missing_ok=True)
+    return aside

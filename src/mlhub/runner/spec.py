@@ -1,0 +1,170 @@
+"""`spec.json`: what a run was started with: command, folder, code, packages, hardware. Never a secret's value.
+
+Read from files wherever a file says it, so that writing it costs milliseconds; NVML is not asked.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: a larger diff is cut here, and says so
+_DIFF_LIMIT = 1 << 20
+#: `mlhub run` waits no longer than this for git in a huge tree
+_GIT_SECONDS = 2.0
+
+#: ends with the word, so that `tokenizer` and `max_tokens` are none
+_TELLTALE = (
+    r"[\w.-]*(?:api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|secret|token|passw(?:or)?d|auth|credentials?)"
+)
+_SECRETS = (
+    # a literal given to a name that says so: password = "x", "token": "x"; `token = tokens[0]` is code and stays
+    (re.compile(rf"(?i)(\b{_TELLTALE}[\"']?\s*[=:]\s*[\"'])([^\"'\n]{{4,}})"), r"\1***"),
+    # the lines of an .env file and of YAML
+    (re.compile(r"(?m)^([-+ ]?\s*(?:export\s+)?\w*(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIALS?)=)(\S+)"), r"\1***"),
+    (re.compile(rf"(?im)^([-+ ]?\s*{_TELLTALE}:[ \t]+)([^\s\[({{\"']{{6,}})$"), r"\1***"),
+    # user:password@host
+    (re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^\s:/@]*:)([^\s@/]+)(@)"), r"\1***\3"),
+    # the forms that tokens of well-known services have, and private keys
+    (
+        re.compile(
+            r"\b(?:gh[pousr]_|github_pat_|glpat-|hf_|sk-|xox[abprs]-|AKIA|ASIA|AIza|npm_|pypi-|ya29\.|eyJ[\w-]{8,}\.)"
+            r"[\w.-]{12,}"
+        ),
+        "***",
+    ),
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), "***"),
+)
+_SECRET_OPTION = re.compile(rf"(?i)^(--?)?{_TELLTALE}$")
+
+
+def redact(text: str) -> str:
+    """`text` with everything that looks like a secret's value as `***`."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact_command(command: Sequence[str]) -> list[str]:
+    """An argument list with secrets out: `--token=VALUE`, `TOKEN=VALUE` and `--token VALUE` in two words."""
+    shown: list[str] = []
+    for index, word in enumerate(command):
+        name, equals, value = word.partition("=")
+        if equals and value and _SECRET_OPTION.match(name):
+            shown.append(f"{name}=***")
+        elif index and command[index - 1].startswith("-") and _SECRET_OPTION.match(command[index - 1]):
+            shown.append(word if word.startswith("-") else "***")
+        else:
+            shown.append(redact(word))
+    return shown
+
+
+def describe(command: Sequence[str], cwd: Path, code: Path) -> dict[str, Any]:
+    """The part of spec.json about the machine and the code. `code` is the folder of the code being run."""
+    return {
+        "command": redact_command(command),
+        "cwd": str(cwd),
+        "environment": sorted(os.environ),
+        "git": git_state(code),
+        "python": _python_of(command),
+        "packages": packages(_python_of(command)),
+        "hardware": hardware(),
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Commit and uncommitted changes of the working tree `folder` lies in; None outside one."""
+    deadline = time.monotonic() + _GIT_SECONDS
+    head = _git(folder, deadline, "rev-parse", "--show-toplevel", "HEAD")
+    if head is None:
+        top = _git(folder, deadline, "rev-parse", "--show-toplevel")  # a repository without a commit
+        return {"root": top.strip(), "commit": None, "dirty": True, "diff": None} if top else None
+    root, _, commit = head.strip().partition("\n")
+    diff = _git(Path(root), deadline, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv")
+    state: dict[str, Any] = {"root": root, "commit": commit, "dirty": None, "diff": None, "untracked": None}
+    if diff is None:
+        return state | {"note": f"git took longer than {_GIT_SECONDS:.0f} s"}
+    untracked = _git(Path(root), deadline, "ls-files", "--others", "--exclude-standard", "-z")
+    names = [name for name in (untracked or "").split("\0") if name][:1000]
+    state |= {"dirty": bool(diff or names), "diff": redact(diff[:_DIFF_LIMIT]), "untracked": names}
+    if len(diff) > _DIFF_LIMIT:
+        state["note"] = f"diff cut at {_DIFF_LIMIT} of {len(diff)} characters"
+    return state
+
+
+def _git(folder: Path, deadline: float, *arguments: str) -> str | None:
+    """The output of git, or None if it failed, is not there or took too long."""
+    # no optional locks: we must never make the user's own git command fail
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=max(0.01, deadline - time.monotonic()),
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+
+
+def _python_of(command: Sequence[str]) -> str | None:
+    """The Python a command names, if it names one."""
+    import shutil
+
+    if not Path(command[0]).name.startswith("python"):
+        return None
+    return shutil.which(command[0])
+
+
+def packages(python: str | None) -> dict[str, str]:
+    """Name -> version of what is installed beside `python`, from the names of its .dist-info folders."""
+    if python is None:
+        return {}
+    prefix = Path(python).parent.parent
+    found: dict[str, str] = {}
+    for folder in sorted(prefix.glob("lib/python3*/site-packages")):
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith(".dist-info"):
+                package, _, version = name.removesuffix(".dist-info").partition("-")
+                found[package] = version
+    return dict(sorted(found.items()))
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, memory and GPUs, from /proc; what is not there is left out."""
+    return {
+        "host": platform.node(),
+        "machine": platform.machine(),
+        "kernel": platform.release(),
+        "cpu": _first_match("/proc/cpuinfo", r"^model name\s*:\s*(.+)$"),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_kb": int(_first_match("/proc/meminfo", r"^MemTotal:\s*(\d+)") or 0) or None,
+        "gpus": [
+            _first_match(str(file), r"^Model:\s*(.+)$")
+            for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+        ],
+    }
+
+
+def _first_match(path: str, pattern: str) -> str | None:
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    match = re.search(pattern, text, re.MULTILINE)
+    return match.group(1).strip() if match else None

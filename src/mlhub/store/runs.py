@@ -1,0 +1,50 @@
+"""`Run`: one execution of a command, as the store knows it and as `--json` shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+#: the five words a status may be; what else is known stands in `condition`
+ACTIVE = ("queued", "running")
+ENDED = ("completed", "failed", "cancelled")
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the store. Times are UTC text; `summary` maps a metric to its last, min, max and step."""
+
+    id: int
+    name: str
+    kind: str
+    status: str
+    group: str | None = None
+    tags: list[str] = []
+    preset: str | None = None
+    created_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    attempt: int = 1
+    exit_code: int | None = None
+    signal: str | None = None
+    reason: str | None = None
+    condition: str | None = None
+    pid: int | None = None
+    supervisor_pid: int | None = None
+    host: str
+    gpus: list[int] = []
+    dir: str = ""
+    config: dict[str, Any] = {}
+    summary: dict[str, dict[str, Any]] = {}
+    summary_offset: int = 0
+    summary_done: bool = False
+
+    @property
+    def active(self) -> bool:
+        return self.status in ACTIVE
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's JSON shape: every field but the book-keeping of the summary."""
+        tree = {field: getattr(self, field) for field in self.__struct_fields__}
+        del tree["summary_offset"], tree["summary_done"]
+        return tree

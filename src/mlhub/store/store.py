@@ -1,0 +1,321 @@
+"""The store: rows about runs in SQLite. Only rows: processes and run folders are `mlhub.runner`'s.
+
+Everything a user waits for is plain SQL on `sqlite3`; see `mlhub.store.texts`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from mlhub.errors import MlhubError, NotFoundError, StoreError, UsageError
+from mlhub.store import migrate, texts
+from mlhub.store.runs import Run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlhub.paths import Home
+
+#: how long a statement waits for another process' write; far above any write of ours
+_BUSY_SECONDS = 20
+
+
+class Store:
+    """Rows of one home's database. Safe to open in many processes at once; not shared between threads."""
+
+    def __init__(self, home: Home, connection: sqlite3.Connection) -> None:
+        self.home = home
+        self._connection = connection
+
+    @classmethod
+    def open(cls, home: Home) -> Store:
+        """Open the home's database, created and brought to this version's schema if need be.
+
+        Raises StoreError if it can't be read or written, is damaged, or was made by a newer mlhub.
+        """
+        with _explained(home):
+            connection = _connect(home)
+            try:
+                row = connection.execute(texts.REVISION).fetchone()
+            except sqlite3.OperationalError as error:
+                if "no such table" not in str(error):
+                    raise
+                row = None
+            if row is None or row[0] != migrate.HEAD:
+                connection.close()
+                migrate.upgrade(home.database, home.migrate_lock)
+                connection = _connect(home)
+        return cls(home, connection)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def add(  # the caller knows all of it at once
+        self,
+        *,
+        name: str,
+        kind: str,
+        created_at: str,
+        host: str,
+        group: str | None = None,
+        tags: tuple[str, ...] = (),
+        preset: str | None = None,
+        config: dict[str, Any] | None = None,
+        least_id: int | None = None,
+    ) -> int:
+        """Add a queued run and return its id, at least `least_id`. Raises UsageError if the name is taken."""
+        row: dict[str, Any] = {
+            "id": least_id,
+            "name": name,
+            "kind": kind,
+            "group_name": group,
+            "tags": _json(list(tags)),
+            "preset": preset,
+            "created_at": created_at,
+            "host": host,
+            "gpus": "[]",
+            "config": _json(config or {}),
+        }
+        with _explained(self.home):
+            try:
+                cursor = self._connection.execute(texts.ADD_RUN, row)
+            except sqlite3.IntegrityError:
+                if self._one(texts.GET_BY_NAME, name=name):
+                    raise UsageError(f"a run named {name!r} exists already", "Choose another --name.") from None
+                raise
+        return int(cursor.lastrowid or 0)
+
+    def restore(self, run: Run) -> bool:
+        """Put a row back as it was read from its folder; False if its id or name is there already."""
+        row = {field: getattr(run, field) for field in run.__struct_fields__}
+        row |= {"group_name": run.group, "tags": _json(run.tags), "gpus": _json(run.gpus), "config": _json(run.config)}
+        del row["group"], row["dir"], row["summary"], row["summary_offset"], row["summary_done"]
+        with _explained(self.home):
+            try:
+                self._connection.execute(texts.RESTORE_RUN, row)
+            except sqlite3.IntegrityError:
+                return False
+        return True
+
+    def start(self, run: Run, *, started_at: str | None, pid: int | None, supervisor_pid: int | None) -> None:
+        """Queued -> running, or the pids of a run that runs already."""
+        self._change(
+            texts.START_RUN,
+            id=run.id,
+            attempt=run.attempt,
+            condition=run.condition,
+            started_at=started_at,
+            pid=pid,
+            supervisor_pid=supervisor_pid,
+        )
+
+    def finish(
+        self,
+        run: Run,
+        *,
+        status: str,
+        ended_at: str | None,
+        exit_code: int | None,
+        signal: str | None,
+        reason: str | None,
+    ) -> bool:
+        """The one step to a final status; False if somebody else made it."""
+        return self._change(
+            texts.FINISH_RUN,
+            id=run.id,
+            attempt=run.attempt,
+            status=status,
+            ended_at=ended_at,
+            exit_code=exit_code,
+            signal=signal,
+            reason=reason,
+        )
+
+    def set_condition(self, run: Run, condition: str | None) -> None:
+        self._change(texts.SET_CONDITION, id=run.id, attempt=run.attempt, condition=condition)
+
+    def set_summary(self, run: Run, summary: dict[str, dict[str, Any]], offset: int, *, done: bool) -> None:
+        """Keep the summary of metrics.jsonl up to byte `offset`; nothing happens if another reader was faster."""
+        self._change(
+            texts.SET_SUMMARY,
+            id=run.id,
+            attempt=run.attempt,
+            summary=_json(summary),
+            offset=offset,
+            done=int(done),
+            expected=run.summary_offset,
+        )
+
+    def delete(self, run: Run) -> bool:
+        """Remove the row of an ended run; False if it is active."""
+        return self._change(texts.DELETE_RUN, id=run.id)
+
+    def forget(self, run_id: int) -> None:
+        """Remove a row whose run was never launched."""
+        self._change(texts.FORGET_RUN, id=run_id)
+
+    def get(self, run_id: int) -> Run | None:
+        found = self._one(texts.GET_RUN, id=run_id)
+        return self._run(found) if found else None
+
+    def reload(self, run: Run) -> Run:
+        """The row as it is now. Raises NotFoundError if somebody removed it meanwhile."""
+        found = self.get(run.id)
+        if found is None:
+            raise NotFoundError(f"run {run.id} was removed meanwhile", "`mlhub ls` shows the runs there are.")
+        return found
+
+    def find(self, ref: str, *, kind: str | None = None) -> Run:
+        """The run a user named by id, name or `@last` (the newest; of `kind`, where only that is meant).
+
+        Raises NotFoundError.
+        """
+        if ref == "@last":
+            found = self._one(texts.NEWEST_RUN, kind=kind)
+            if found is None:
+                what = f"{kind} run" if kind else "run"
+                raise NotFoundError(f"there is no {what} yet", "Start one: mlhub run quickstart")
+        else:
+            found = self._one(texts.GET_RUN, id=int(ref)) if ref.isascii() and ref.isdigit() and len(ref) < 19 else None
+            found = found or self._one(texts.GET_BY_NAME, name=ref)
+        if found is None:
+            from mlhub.text import closest, one_line
+
+            names = [row[0] for row in self._rows(texts.NAMES)]
+            raise NotFoundError(
+                f"no run {one_line(ref)!r}{closest(ref, names)}", "`mlhub ls` shows the runs there are."
+            )
+        return self._run(found)
+
+    def newest(self, limit: int) -> list[Run]:
+        return [self._run(row) for row in self._rows(texts.NEWEST_RUNS, limit=limit)]
+
+    def newest_completed(self, kind: str) -> Run | None:
+        """The newest run of `kind` that completed."""
+        found = self._one(texts.NEWEST_COMPLETED, kind=kind)
+        return self._run(found) if found else None
+
+    def active(self) -> list[Run]:
+        """Queued and running runs, oldest first."""
+        return [self._run(row) for row in self._rows(texts.ACTIVE_RUNS)]
+
+    def ids(self) -> set[int]:
+        return {row[0] for row in self._rows(texts.ALL_IDS)}
+
+    def name_taken(self, name: str) -> bool:
+        return self._one(texts.GET_BY_NAME, name=name) is not None
+
+    def check(self) -> str:
+        """SQLite's own quick check of the file: `ok`, or what is wrong."""
+        with _explained(self.home):
+            return str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+
+    def _rows(self, text: str, **parameters: object) -> list[tuple[Any, ...]]:
+        with _explained(self.home):
+            return self._connection.execute(text, parameters).fetchall()
+
+    def _one(self, text: str, **parameters: object) -> tuple[Any, ...] | None:
+        rows = self._rows(text, **parameters)
+        return rows[0] if rows else None
+
+    def _change(self, text: str, **parameters: object) -> bool:
+        with _explained(self.home):
+            return self._connection.execute(text, parameters).rowcount == 1
+
+    def _run(self, row: tuple[Any, ...]) -> Run:
+        (id_, name, kind, status, group, tags, preset, created, started, ended, attempt, code, signal, reason) = row[
+            :14
+        ]
+        (condition, pid, supervisor, host, gpus, config, summary, offset, done) = row[14:]
+        return Run(
+            id=id_,
+            name=name,
+            kind=kind,
+            status=status,
+            group=group,
+            tags=json.loads(tags),
+            preset=preset,
+            created_at=created,
+            started_at=started,
+            ended_at=ended,
+            attempt=attempt,
+            exit_code=code,
+            signal=signal,
+            reason=reason,
+            condition=condition,
+            pid=pid,
+            supervisor_pid=supervisor,
+            host=host,
+            gpus=json.loads(gpus),
+            dir=str(self.home.run(id_).root),
+            config=msgspec.json.decode(config),
+            summary=msgspec.json.decode(summary),
+            summary_offset=offset,
+            summary_done=bool(done),
+        )
+
+
+def next_id(home: Home) -> int:
+    """The id the next run would get, found without creating or changing anything."""
+    if not home.database.is_file():
+        return 1
+    with _explained(home):
+        connection = sqlite3.connect(f"file:{home.database}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+        try:
+            row = connection.execute(texts.LAST_ID).fetchone()
+        except sqlite3.OperationalError:
+            return 1
+        finally:
+            connection.close()
+    return 1 if row is None else int(row[0]) + 1
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _connect(home: Home) -> sqlite3.Connection:
+    connection = sqlite3.connect(home.database, timeout=_BUSY_SECONDS, isolation_level=None)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
+
+
+@contextmanager
+def _explained(home: Home) -> Iterator[None]:
+    """Turn SQLite's errors into one line that says what happened and one that says what to do."""
+    try:
+        yield
+    except MlhubError:
+        raise
+    except sqlite3.DatabaseError as error:
+        raise _explain(home, error) from error
+    except OSError as error:
+        raise StoreError(
+            f"{home.root}: {error.strerror or error}", "Make the home writable or set MLHUB_HOME."
+        ) from error
+
+
+def _explain(home: Home, error: sqlite3.DatabaseError) -> StoreError:
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return StoreError(
+            f"{home.database}: busy for {_BUSY_SECONDS} s", "Another program holds it; try again, or end it."
+        )
+    if "full" in text:
+        return StoreError(f"{home.database}: the disk is full", "Free some space; nothing was started.")
+    if "malformed" in text or "not a database" in text:
+        return StoreError(
+            f"{home.database}: damaged ({text})", "mlhub doctor --rebuild makes it anew from the run folders."
+        )
+    if not os.access(home.root, os.W_OK) or "readonly" in text or "unable to open" in text:
+        return StoreError(
+            f"{home.root}: can't be written ({text})", "Make it writable or set MLHUB_HOME to another folder."
+        )
+    return StoreError(f"{home.database}: {text}", "`mlhub doctor` looks at the store.")

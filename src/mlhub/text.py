@@ -1,0 +1,141 @@
+"""How outside text, numbers and times are shown. A string that came from a file passes `clean` before it is printed."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+
+#: C0 (but tab and newline), DEL, C1, bidirectional controls, zero-width joiners and marks, separators of lines
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+#: whole escape sequences (CSI, OSC and its like up to their end, two-byte ones), so that no half of one is left as text
+_ESCAPE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"
+    r"|\x9b[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]"
+)
+
+
+def clean(text: str, *, colours: bool = False) -> str:
+    """`text` without escape sequences and control characters; SGR colours are kept if asked for.
+
+    A carriage return that isn't part of a line's end becomes a line break, so that a progress bar reads as lines.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not colours:
+        return _CONTROL.sub("", _ESCAPE.sub("", text))
+    parts: list[str] = []
+    end = 0
+    for match in _COLOUR.finditer(text):
+        parts += (clean(text[end : match.start()]), match.group())
+        end = match.end()
+    return "".join((*parts, clean(text[end:])))
+
+
+def one_line(text: str) -> str:
+    """`clean`, with tabs and line breaks as single spaces."""
+    return " ".join(clean(text).split())
+
+
+def width(text: str) -> int:
+    """Columns of a terminal that `text` takes; text is clean."""
+    if text.isascii():
+        return len(text)
+    return sum(_cell(character) for character in text)
+
+
+def _cell(character: str) -> int:
+    if unicodedata.combining(character) or character == "\ufe0f":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def fit(text: str, columns: int) -> str:
+    """`text` cut to at most `columns`, an ellipsis where something was cut."""
+    if width(text) <= columns:
+        return text
+    kept: list[str] = []
+    left = columns - 1
+    for character in text:
+        left -= _cell(character)
+        if left < 0:
+            break
+        kept.append(character)
+    return "".join(kept) + "…" if columns > 0 else ""
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """`text` filled with spaces to `columns`, on the left if it is to stand at the right."""
+    space = " " * (columns - width(text))
+    return space + text if right else text + space
+
+
+def number(value: float | str | None) -> str:
+    """Four significant digits; a missing value is `–`."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.4g}"
+
+
+def duration(seconds: float | None) -> str:
+    """`8.2s`, `4m 05s`, `1h 02m`, `3d 04h`."""
+    if seconds is None or seconds < 0:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f}s" if seconds < 10 else f"{seconds:.0f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m {rest:02d}s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours}h {minutes:02d}m"
+    return f"{hours // 24}d {hours % 24:02d}h"
+
+
+def size(count: float) -> str:
+    """Bytes as `512 B`, `1.5 MB`, `80 GB`; powers of 1,000, as disks are sold."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def now() -> str:
+    """The time as it is stored: UTC, ISO 8601, milliseconds, `Z`."""
+    return stamp(datetime.now(UTC).timestamp())
+
+
+def stamp(seconds: float) -> str:
+    """Seconds since 1970 as they are stored."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds_between(start: str | None, end: str | None) -> float | None:
+    """Seconds from one stored time to another (to now, if there is no end)."""
+    if start is None:
+        return None
+    last = datetime.fromisoformat(end) if end else datetime.now(UTC)
+    return (last - datetime.fromisoformat(start)).total_seconds()
+
+
+def local_time(stored: str | None) -> str:
+    """A stored time as the reader's clock shows it: today `14:05`, else `11-23 14:05`."""
+    if stored is None:
+        return "–"
+    moment = datetime.fromisoformat(stored).astimezone()
+    return moment.strftime("%H:%M" if moment.date() == datetime.now().astimezone().date() else "%m-%d %H:%M")
+
+
+def closest(word: str, known: list[str]) -> str:
+    """`; did you mean X?` for the known word nearest to `word`, or nothing."""
+    import difflib
+
+    found = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {found[0]}?" if found else ""

@@ -1,0 +1,77 @@
+"""What tests share: a home of their own, and the `mlhub` command in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mlhub.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlhub.paths import Home
+
+
+@dataclass(frozen=True)
+class Cli:
+    """`mlhub` as a user runs it: a process of its own, in an environment of its own."""
+
+    home: Path
+    environment: dict[str, str]
+
+    def __call__(self, *arguments: str, code: int | None = 0, **changes: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "mlhub", *arguments],
+            env=self.environment | changes,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=110,
+            cwd=self.home.parent,
+            check=False,
+        )
+        if code is not None:
+            assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
+        return done
+
+    def json(self, *arguments: str, code: int | None = 0) -> Any:
+        return json.loads(self(*arguments, "--json", code=code).stdout)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A home that exists and is empty."""
+    home = Settings.load({"MLHUB_HOME": str(tmp_path / "home")}).to_home()
+    home.root.mkdir(mode=0o700)
+    return home
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """The command, its home not there yet. What it started is stopped when the test ends."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MLHUB_")}
+    runner = Cli(tmp_path / "home", environment | {"MLHUB_HOME": str(tmp_path / "home"), "COLUMNS": "80"})
+    yield runner
+    if (tmp_path / "home" / "mlhub.db").exists():
+        active = [run["name"] for run in runner.json("ls", "-n", "1000") if run["status"] in ("queued", "running")]
+        if active:
+            runner("stop", *active, "--grace", "0", code=None)
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    """What `condition` gives once it is true; the test fails if it isn't in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"not in {seconds} s: {condition}")

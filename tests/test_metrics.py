@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlhub.metrics import MetricWriter, fold, read_number, read_records
+
+
+def test_what_is_logged_is_read_back(tmp_path: Path) -> None:
+    writer = MetricWriter(tmp_path / "m.jsonl")
+    writer.log({"loss": 0.5}, step=3, epoch=1)
+    records, offset = read_records(tmp_path / "m.jsonl")
+    assert {key: records[0][key] for key in ("step", "epoch", "loss")} == {"step": 3, "epoch": 1, "loss": 0.5}
+    assert offset == (tmp_path / "m.jsonl").stat().st_size
+
+
+def test_a_step_left_out_counts_on(tmp_path: Path) -> None:
+    writer = MetricWriter(tmp_path / "m.jsonl")
+    for step in (None, 7, None):
+        writer.log({"a": 1.0}, step=step)
+    assert [record["step"] for record in read_records(tmp_path / "m.jsonl")[0]] == [0, 7, 8]
+
+
+def test_every_line_is_strict_json_also_with_numbers_json_has_no_word_for(tmp_path: Path) -> None:
+    writer = MetricWriter(tmp_path / "m.jsonl")
+    writer.log({"a": math.nan, "b": math.inf, "c": -math.inf, "d": 1.0}, step=0)
+
+    def refuse(word: str) -> float:
+        raise AssertionError(word)
+
+    record = json.loads((tmp_path / "m.jsonl").read_text(), parse_constant=refuse)
+    assert [record[name] for name in "abcd"] == ["NaN", "Infinity", "-Infinity", 1.0]
+
+
+def test_anything_float_takes_can_be_logged(tmp_path: Path) -> None:
+    import numpy as np
+
+    writer = MetricWriter(tmp_path / "m.jsonl")
+    writer.log({"a": np.float32(0.5), "b": np.array(2.0), "c": np.float32("nan")}, step=0)
+    record = read_records(tmp_path / "m.jsonl")[0][0]
+    assert [record[name] for name in "abc"] == [0.5, 2.0, "NaN"]
+
+
+def test_a_half_written_line_waits_for_its_rest(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(b'{"step":1}\n{"step":')
+    records, offset = read_records(path)
+    assert (records, offset) == ([{"step": 1}], 11)
+    with path.open("ab") as file:
+        file.write(b"2}\n")
+    assert read_records(path, offset)[0] == [{"step": 2}]
+
+
+def test_a_torn_line_swallows_no_record_of_the_next_writer(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(b'{"step":1}\n{"st')
+    MetricWriter(path).log({"a": 1.0}, step=2)
+    assert [record["step"] for record in read_records(path)[0]] == [1, 2]
+
+
+def test_garbage_between_records_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(b'\x00\xff\n[1]\n"x"\n' + b"[" * 100_000 + b'\n{"step":5}\n')
+    assert read_records(path)[0] == [{"step": 5}]
+
+
+def test_a_missing_file_has_no_records(tmp_path: Path) -> None:
+    assert read_records(tmp_path / "none.jsonl") == ([], 0)
+
+
+def test_reading_in_small_parts_gives_every_record_once(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    writer = MetricWriter(path)
+    for step in range(100):
+        writer.log({"a": step / 3}, step=step)
+    steps, offset = [], 0
+    while part := read_records(path, offset, limit=100)[0]:
+        offset = read_records(path, offset, limit=100)[1]
+        steps += [record["step"] for record in part]
+    assert steps == list(range(100))
+
+
+def test_killing_the_writer_loses_no_record(tmp_path: Path) -> None:
+    script = (
+        "import mlhub, os, signal, sys\n"
+        "for step in range(1000): mlhub.log({'a': 1.0}, step=step)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | {"MLHUB_RUN_DIR": str(tmp_path)}, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert [record["step"] for record in read_records(tmp_path / "metrics.jsonl")[0]] == list(range(1000))
+
+
+def test_outside_a_run_log_does_nothing(tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MLHUB_")}
+    subprocess.run(
+        [sys.executable, "-c", "import mlhub; mlhub.log({'a': 1}, step=1)"], cwd=tmp_path, env=environment, check=True
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_never_reaches_the_training() -> None:
+    writer = MetricWriter("/dev/full")
+    writer.log({"a": 1.0}, step=1)
+    writer.close()
+
+
+def test_the_summary_keeps_last_min_max_and_step() -> None:
+    records = [{"step": s, "a": v} for s, v in enumerate([2.0, 0.5, 1.0])]
+    assert fold({}, records) == {"a": {"last": 1.0, "min": 0.5, "max": 2.0, "step": 2}}
+
+
+def test_a_nan_is_last_but_neither_min_nor_max() -> None:
+    summary = fold({}, [{"step": 0, "a": 1.0}, {"step": 1, "a": "NaN"}])
+    assert summary["a"] == {"last": "NaN", "min": 1.0, "max": 1.0, "step": 1}
+
+
+@given(st.lists(st.floats(allow_nan=False) | st.sampled_from(["NaN", "Infinity"]), max_size=20), st.integers(0, 20))
+def test_folding_in_two_parts_is_folding_at_once(values: list[float | str], cut: int) -> None:
+    records: list[dict[str, object]] = [{"step": step, "a": value} for step, value in enumerate(values)]
+    assert fold(fold({}, records[:cut]), records[cut:]) == fold({}, records)
+
+
+@pytest.mark.parametrize("value", [None, True, "text", [1], {"a": 1}])
+def test_what_is_no_number_is_none(value: object) -> None:
+    assert read_number(value) is None
