@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class RunCommand(TyperCommand):
     """Sets aside what follows `--`, which Typer by itself would mix with the arguments before it."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - Typer does not export its type
         """Keep the words behind the first `--` for `run`, and let Typer see the others."""
         if "--" in args:
             split = args.index("--")
