@@ -33,6 +33,13 @@ class Backbone(nn.Module):
     def picture(self, image: Image.Image) -> Tensor:
         """uint8 of one fixed shape: what is kept of an image."""
 
+    def fit(self, pictures: Tensor, documents: Sequence[str]) -> None:
+        """Take what training needs to begin from the training pictures and from the captions, one text a concept."""
+
+    def keep(self, pictures: Tensor) -> Tensor:
+        """[r, n, …]: renderings of the training pictures [n, …] to draw from; the picture itself is the first."""
+        return pictures.unsqueeze(0)
+
     @abstractmethod
     def batch(self, pictures: Tensor, generator: torch.Generator | None) -> Tensor:
         """What `images` takes, made of pictures [n, …] uint8 on the CPU; augmented if there is a generator."""

@@ -68,19 +68,22 @@ def _square(colours: Image.Image, mask: Image.Image, size: int) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.dstack(planes).transpose(2, 0, 1)))
 
 
+#: renderings of one drawing: as it is, without dark lines, outlined, outlined within, blurred
+RENDERINGS = 5
+
+
+def renderings(pictures: Tensor) -> Tensor:
+    """uint8 [5, n, 4, s, s] of pictures uint8 [n, 4, s, s]: what other hands would have made of the same drawing."""
+    values = pictures.float() / 255
+    made = [values, _without_lines(values), _with_lines(values, 0.0), _with_lines(values, 0.8), _blurred(values)]
+    return torch.stack([(value * 255).round().to(torch.uint8) for value in made])
+
+
 def augment(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Float pictures [n, 4, s, s] of the same things, moved, recoloured, outlined or with outlines taken away."""
+    """Float pictures [n, 4, s, s] of the same things, moved and recoloured; a tenth lose their colour."""
     pictures = _move(pictures, generator)
-    n = len(pictures)
-
-    def some(share: float) -> Tensor:
-        return (torch.rand(n, generator=generator) < share).nonzero().squeeze(1)
-
-    for share, change in ((0.3, _without_lines), (0.3, _with_lines), (0.2, _blurred)):
-        rows = some(share)
-        if len(rows):
-            pictures[rows] = change(pictures[rows], generator)
-    return _recolour(pictures, some(0.1), generator)
+    grey = (torch.rand(len(pictures), generator=generator) < 0.1).nonzero().squeeze(1)
+    return _recolour(pictures, grey, generator)
 
 
 def _uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
@@ -103,27 +106,31 @@ def _move(pictures: Tensor, generator: torch.Generator) -> Tensor:
     return F.grid_sample(pictures - white, grid, align_corners=False) + white
 
 
-def _without_lines(pictures: Tensor, _generator: torch.Generator) -> Tensor:
-    """Dark strokes of up to three pixels filled with what lies beside them (grey-scale closing)."""
-    colours = F.max_pool2d(pictures[:, :3], 3, 1, 1)
-    colours = -F.max_pool2d(-colours, 3, 1, 1)
-    return torch.cat([colours, pictures[:, 3:]], dim=1)
+def _widest(values: Tensor) -> Tensor:
+    """Maximum over 3 × 3 neighbours; many times faster on a CPU than pooling."""
+    tall = F.pad(values, (0, 0, 1, 1), mode="replicate")
+    high = torch.maximum(torch.maximum(tall[..., :-2, :], tall[..., 2:, :]), values)
+    wide = F.pad(high, (1, 1, 0, 0), mode="replicate")
+    return torch.maximum(torch.maximum(wide[..., :-2], wide[..., 2:]), high)
 
 
-def _with_lines(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """A dark stroke along the silhouette and along the edges inside it."""
-    mask = pictures[:, 3:]
-    wide = F.max_pool2d(mask, 3, 1, 1)
-    rim = wide - -F.max_pool2d(-mask, 3, 1, 1)
-    colours = pictures[:, :3]
-    edges = (F.max_pool2d(colours, 3, 1, 1) + F.max_pool2d(-colours, 3, 1, 1)).amax(1, keepdim=True)
-    strength = _uniform(len(pictures), 0.5, 1.0, generator).view(-1, 1, 1, 1)
-    inside = torch.rand(len(pictures), 1, 1, 1, generator=generator)
-    ink = strength * torch.maximum(rim.clamp(0, 1), (edges * 2 - 0.4).clamp(0, 1) * inside)
+def _without_lines(pictures: Tensor) -> Tensor:
+    """Dark strokes of up to two pixels filled with what lies beside them (grey-scale closing)."""
+    closed = -_widest(-_widest(pictures[:, :3]))
+    return torch.cat([closed, pictures[:, 3:]], dim=1)
+
+
+def _with_lines(pictures: Tensor, inside: float) -> Tensor:
+    """A dark stroke along the silhouette and, `inside` strong, along the edges within."""
+    colours, mask = pictures[:, :3], pictures[:, 3:]
+    wide = _widest(mask)
+    rim = wide + _widest(-mask)
+    edges = (_widest(colours) + _widest(-colours)).amax(1, keepdim=True)
+    ink = 0.85 * torch.maximum(rim.clamp(0, 1), (edges * 2 - 0.4).clamp(0, 1) * inside)
     return torch.cat([colours * (1 - ink), wide], dim=1)
 
 
-def _blurred(pictures: Tensor, _generator: torch.Generator) -> Tensor:
+def _blurred(pictures: Tensor) -> Tensor:
     return F.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False)
 
 

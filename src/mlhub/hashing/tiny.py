@@ -51,13 +51,17 @@ class Tiny(Backbone):
         )
         self.input_dropout = nn.Dropout(dropout)
 
-    def fit_pictures(self, features: Tensor) -> None:
-        """Take the normalisation from features [n, d] of training images."""
+    @torch.no_grad()
+    def fit(self, pictures: Tensor, documents: Sequence[str]) -> None:
+        """Features are normalised by those of the training pictures; the table starts from the captions."""
+        generator = torch.Generator().manual_seed(0)
+        features = torch.cat([self.batch(part, generator) for part in torch.split(pictures, 256)])
         self.mean.copy_(features.mean(0))
         self.scale.copy_(1 / (features.std(0) + 0.05))
+        self.table.copy_(self._latent(documents))
 
-    def fit_texts(self, documents: Sequence[str]) -> None:
-        """Start the table from the right singular vectors of tf-idf of `documents`, one a concept, all its captions."""
+    def _latent(self, documents: Sequence[str]) -> Tensor:
+        """[v, 256]: right singular vectors of tf-idf of the documents, half-whitened, so that rare directions count."""
         rows, weights, starts = text.bags(documents, self.keys)
         ends = torch.cat([starts[1:], torch.tensor([len(rows)])])
         owner = torch.repeat_interleave(torch.arange(len(documents)), ends - starts)
@@ -69,10 +73,9 @@ class Tiny(Backbone):
         rank = min(_WORD_DIM, len(documents))
         left, power = vectors[:, -rank:], values[-rank:].clamp(min=1e-6).sqrt()
         right = matrix.T @ left / power  # [v, rank]
-        table = right * power.sqrt() * idf.unsqueeze(1)  # half-whitened: rare directions count, noise does not rule
-        documents_now = F.normalize(present @ table, dim=1)
-        self.table.data[:, :rank] = table / (present @ table).norm(dim=1).mean().clamp(min=1e-6) * rank**0.5
-        del documents_now
+        table = right * power.sqrt() * idf.unsqueeze(1)
+        scale = rank**0.5 / (present @ table).norm(dim=1).mean().clamp(min=1e-6)
+        return F.pad(table * scale, (0, _WORD_DIM - rank))
 
     def picture(self, image: Image.Image) -> Tensor:
         return pictures.picture(image, self.size)
@@ -82,6 +85,9 @@ class Tiny(Backbone):
         if generator is not None:
             values = pictures.augment(values, generator)
         return front.features(values)
+
+    def keep(self, stacked: Tensor) -> Tensor:
+        return pictures.renderings(stacked)
 
     def images(self, batch: Tensor) -> Tensor:
         vectors: Tensor = self.seen(self.input_dropout((batch - self.mean) * self.scale))

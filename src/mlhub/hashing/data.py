@@ -1,0 +1,215 @@
+"""Training batches from a data set held in memory: concepts, pictures and captions. Not files: `mlhub.data`.
+
+Images are decoded once. A step takes `batch_size` concepts; each gives up to two of its images and one caption in every
+language. A thread prepares the next batches, augmentation included, while the model learns: on two cores faster than
+two threads inside torch.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mlhub.errors import MlhubError
+from mlhub.hashing.pictures import open_image
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mlhub.config import RunConfig
+    from mlhub.data.items import Dataset, Item
+    from mlhub.hashing.backbones import Backbone, Tokens
+
+#: batches prepared ahead
+_AHEAD = 3
+#: images of a concept in one step, at most
+_VIEWS = 2
+
+
+class Batch(NamedTuple):
+    """One step: images as the backbone takes them, tokens, and by row of either its concept and its labels [n, l]."""
+
+    images: Tensor
+    tokens: Tokens
+    image_concepts: Tensor
+    text_concepts: Tensor
+    image_labels: Tensor
+    text_labels: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Concepts:
+    """What is pictured in a data set: by concept its captions a language, and its labels as rows of 0 and 1."""
+
+    names: tuple[str, ...]
+    captions: tuple[dict[str, tuple[str, ...]], ...]
+    labels: Tensor
+
+    @property
+    def index(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.names)}
+
+    def documents(self) -> list[str]:
+        """All captions of each concept in all languages, joined."""
+        return [" ; ".join(text for texts in captions.values() for text in texts) for captions in self.captions]
+
+
+def concept_of(item: Item) -> str:
+    """An item without a concept is one by itself."""
+    return item.concept or item.id
+
+
+def gather(dataset: Dataset, languages: Sequence[str]) -> Concepts:
+    """The concepts of a data set. Raises MlhubError for an item that has no caption in any of the languages."""
+    captions: dict[str, dict[str, tuple[str, ...]]] = {}
+    labels: dict[str, set[str]] = defaultdict(set)
+    for item in dataset.items:
+        kept = {language: item.captions[language] for language in languages if item.captions.get(language)}
+        if not kept:
+            raise MlhubError(
+                f"{item.id}: no caption in {', '.join(languages)}", "Caption it, or change data.languages."
+            )
+        mine = captions.setdefault(concept_of(item), {})
+        for language, texts in kept.items():
+            mine[language] = tuple(dict.fromkeys((*mine.get(language, ()), *texts)))
+        labels[concept_of(item)].update(item.labels)
+    known = {label: column for column, label in enumerate(sorted(set().union(*labels.values())))}
+    table = torch.zeros(len(captions), len(known))
+    for row, concept in enumerate(captions):
+        table[row, [known[label] for label in labels[concept]]] = 1
+    return Concepts(tuple(captions), tuple(captions.values()), table)
+
+
+def decode(dataset: Dataset, items: Sequence[Item], backbone: Backbone, workers: int) -> Tensor:
+    """uint8 [n, …] of the items' images. Stops at the first that is missing or broken, naming item and file."""
+
+    def one(item: Item) -> Tensor:
+        try:
+            return backbone.picture(open_image(dataset.image_path(item)))
+        except MlhubError as error:
+            raise MlhubError(f"{item.id}: {error.message}", error.hint) from None
+
+    if not items:
+        raise MlhubError(f"data set {dataset.name} has no items to train or validate on", "Give its items a split.")
+    with ThreadPoolExecutor(max(1, workers)) as pool:  # decoders release the interpreter lock
+        return torch.stack(list(pool.map(one, items)))
+
+
+class Batches:
+    """An epoch's batches, drawn from a seed: the same seed and epoch give the same batches."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        size: int,
+        backbone: Backbone,
+        concepts: Concepts,
+        items: Sequence[Item],
+        pictures: Tensor,
+    ) -> None:
+        self.languages = config.data.languages
+        self.seed = config.training.seed
+        self.size = size
+        self.backbone = backbone
+        self.concepts = concepts
+        self.pictures = backbone.keep(pictures)
+        self.epoch = 0
+        index = concepts.index
+        self.rows: dict[int, list[int]] = defaultdict(list)
+        for row, item in enumerate(items):
+            self.rows[index[concept_of(item)]].append(row)
+        self.views = _VIEWS if max(map(len, self.rows.values())) > 1 else 1
+
+    def __len__(self) -> int:
+        return max(1, len(self.rows) // self.size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of the next epoch, prepared by a thread that ends when the reader does."""
+        self.epoch += 1
+        draw = random.Random(f"{self.seed}-{self.epoch}")  # noqa: S311 - not for secrets
+        generator = torch.Generator().manual_seed(draw.getrandbits(62))
+        order = draw.sample(sorted(self.rows), len(self.rows))
+        parts = [order[start : start + self.size] for start in range(0, len(self) * self.size, self.size)]
+        ready: queue.Queue[Batch | BaseException] = queue.Queue(_AHEAD)
+        stop = threading.Event()
+
+        def work() -> None:
+            try:
+                for part in parts:
+                    _put(ready, self.prepare(part, draw, generator), stop)
+            except BaseException as error:
+                _put(ready, error, stop)
+
+        thread = threading.Thread(target=work, daemon=True, name="batches")
+        thread.start()
+        try:
+            for _ in parts:
+                batch = ready.get()
+                if isinstance(batch, BaseException):
+                    raise batch
+                yield batch
+        finally:
+            stop.set()
+            thread.join()
+
+    @torch.no_grad()
+    def prepare(self, part: Sequence[int], draw: random.Random, generator: torch.Generator) -> Batch:
+        """The batch of some concepts."""
+        rows: list[int] = []
+        owners: list[int] = []
+        texts: list[str] = []
+        spoken: list[int] = []
+        for concept in part:
+            mine = self.rows[concept]
+            chosen = (
+                draw.sample(mine, self.views)
+                if len(mine) >= self.views
+                else [draw.choice(mine) for _ in range(self.views)]
+            )
+            rows += chosen
+            owners += [concept] * len(chosen)
+            for language in self.languages:
+                if captions := self.concepts.captions[concept].get(language):
+                    texts.append(caption(captions, draw))
+                    spoken.append(concept)
+        image_concepts, text_concepts = torch.tensor(owners), torch.tensor(spoken)
+        return Batch(
+            self.backbone.batch(self._pictures(rows, draw), generator),
+            self.backbone.tokens(texts),
+            image_concepts,
+            text_concepts,
+            self.concepts.labels[image_concepts],
+            self.concepts.labels[text_concepts],
+        )
+
+    def _pictures(self, rows: list[int], draw: random.Random) -> Tensor:
+        """Half of them as they are, half in one of the backbone's other renderings."""
+        others = len(self.pictures) - 1
+        hands = [draw.randint(1, others) if others and draw.random() < 0.5 else 0 for _ in rows]
+        return self.pictures[torch.tensor(hands), torch.tensor(rows)]
+
+
+def caption(captions: tuple[str, ...], draw: random.Random) -> str:
+    """All captions joined, or one of them: people type either."""
+    if len(captions) == 1 or draw.random() < 0.6:
+        return draw.choice(captions)
+    return " ".join(captions)
+
+
+def _put(ready: queue.Queue[Batch | BaseException], value: Batch | BaseException, stop: threading.Event) -> None:
+    """Wait for room, but not for a reader that has gone."""
+    while not stop.is_set():
+        try:
+            ready.put(value, timeout=0.2)
+        except queue.Full:
+            continue
+        return

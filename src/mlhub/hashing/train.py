@@ -1,0 +1,219 @@
+"""The training program: `python -m mlhub.hashing.train [--config FILE]`. Not how a run is started: that is the runner.
+
+Reads the configuration (default: the run's, `MLHUB_CONFIG`), makes the data set if it is `emoji` and missing, trains,
+and leaves metrics and `checkpoints/{last,best}` in the run's folder (`MLHUB_RUN_DIR`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from mlhub.config import load_config
+from mlhub.data.prepare import prepare
+from mlhub.errors import UsageError
+from mlhub.hashing import program
+from mlhub.paths import RunPaths
+from mlhub.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlhub.config import RunConfig
+    from mlhub.data.items import Dataset
+    from mlhub.hashing.backbones import Backbone
+    from mlhub.hashing.data import Concepts
+    from mlhub.hashing.module import Held
+
+#: names in validation's gallery at most; beyond, only those of the validation items
+_MOST_NAMES = 20_000
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m mlhub.hashing.train", description="Train a hashing model.")
+    parser.add_argument(
+        "--config", type=Path, default=os.environ.get("MLHUB_CONFIG"), help="YAML (default: MLHUB_CONFIG)"
+    )
+    parsed = parser.parse_args(arguments)
+    if parsed.config is None:
+        raise UsageError("no configuration", "Start it with mlhub run, or give --config FILE.")
+    paths = program.run_folder() or RunPaths(Path("run").absolute())
+    train(load_config(parsed.config), paths)
+
+
+def train(config: RunConfig, paths: RunPaths) -> None:
+    """Train, leave metrics and checkpoints in the run's folder. Raises MlhubError for wrong data or weights."""
+    say(f"data set {config.data.dataset}: looking")
+    dataset = prepare(config.data.dataset, Settings.load().to_home(), _Steps())
+    import torch  # from here on seconds pass: what could be refused quickly was
+    from lightning.pytorch import seed_everything
+
+    if config.model.backbone == "tiny" and not torch.cuda.is_available():
+        torch.set_num_threads(1)  # the second core prepares batches: faster than two threads here
+    seed_everything(config.training.seed, verbose=False)
+    _quiet()
+    _fit(config, dataset, paths)
+
+
+def _fit(config: RunConfig, dataset: Dataset, paths: RunPaths) -> None:
+    from mlhub.hashing import data
+    from mlhub.hashing.losses import Losses
+    from mlhub.hashing.model import HashingModel
+    from mlhub.hashing.module import HashingModule
+
+    concepts = data.gather(dataset, config.data.languages)
+    backbone = _backbone(config, concepts)
+    items = dataset.select("train")
+    languages = ", ".join(config.data.languages)
+    say(f"data set {dataset.name}: {len(items)} training images of {len(concepts.names)} concepts, {languages}")
+    pictures = data.decode(dataset, items, backbone, _workers(config))
+    held = _held(config, dataset, concepts, backbone)
+    batches = data.Batches(config, _batch_size(config), backbone, concepts, items, pictures)
+    model = HashingModel(backbone, config.model.dropout)
+    losses = Losses(config.loss, config.model.bit_list, len(concepts.names))
+    _start(backbone, model, losses, concepts, pictures)
+    module = HashingModule(model, losses, config, held)
+    trainer = _trainer(config, dataset, paths)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    say(
+        f"model {config.model.backbone}: {parameters:,} parameters; {len(batches)} steps an epoch, batch {batches.size}"
+    )
+    _run(trainer, module, batches)
+    say(f"done: {paths.checkpoints}")
+
+
+def _run(trainer: Any, module: Any, batches: Any) -> None:  # noqa: ANN401 - Lightning is not known at the top
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+    started = time.monotonic()
+    try:
+        trainer.fit(module, train_dataloaders=batches, val_dataloaders=[0])
+    except SIGTERMException:
+        say(f"stopped at step {trainer.global_step}; checkpoints/last is kept")
+        raise SystemExit(143) from None  # as a shell says it of a process that SIGTERM ended
+    say(f"trained {trainer.global_step} steps in {time.monotonic() - started:.0f} s")
+
+
+def _trainer(config: RunConfig, dataset: Dataset, paths: RunPaths) -> Any:  # noqa: ANN401 - as above
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.callbacks import Callback, EarlyStopping
+
+    from mlhub.hashing.callbacks import Checkpoints, EpochLines
+    from mlhub.lightning import MlhubLogger
+
+    training, checkpoint = config.training, config.checkpoint
+    callbacks: list[Callback] = [
+        Checkpoints(paths.checkpoints, config, dataset, os.environ.get("MLHUB_RUN_ID")),
+        EpochLines(checkpoint.monitor),
+    ]
+    if training.early_stopping_patience is not None:
+        callbacks.append(
+            EarlyStopping(checkpoint.monitor, mode=checkpoint.mode, patience=training.early_stopping_patience)
+        )
+    interval = training.val_check_interval
+    return Trainer(
+        accelerator="auto",
+        devices=1,
+        logger=MlhubLogger(paths.metrics),  # type: ignore[operator]  # a class made when asked for
+        callbacks=callbacks,
+        max_epochs=training.max_epochs,
+        precision=training.precision,
+        gradient_clip_val=training.gradient_clip_val,
+        accumulate_grad_batches=training.accumulate_grad_batches,
+        # 1 is one epoch and less a share of it; more are steps, counted across epochs
+        val_check_interval=float(interval) if interval <= 1 else interval,
+        check_val_every_n_epoch=1 if interval <= 1 else None,
+        log_every_n_steps=config.logging.log_every_n_steps,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        default_root_dir=str(paths.root),
+    )
+
+
+def _backbone(config: RunConfig, concepts: Concepts) -> Backbone:
+    from mlhub.hashing import backbones
+
+    texts = [text for captions in concepts.captions for some in captions.values() for text in some]
+    return backbones.build(config.model, config.data.image_size, texts=texts)
+
+
+def _start(backbone: Backbone, model: Any, losses: Any, concepts: Concepts, pictures: Any) -> None:  # noqa: ANN401
+    """What is taken from the training data before the first step: normalisation, word table, anchors."""
+    import torch
+
+    documents = concepts.documents()
+    backbone.fit(pictures, documents)
+    if losses.config.anchor:
+        with torch.no_grad():
+            losses.start_anchors(model.texts(backbone.tokens(documents)))
+
+
+def _held(config: RunConfig, dataset: Dataset, concepts: Concepts, backbone: Backbone) -> Held:
+    """Validation: held-out images against the names of all concepts (of the held ones, if there are very many)."""
+    import torch
+
+    from mlhub.hashing import data
+    from mlhub.hashing.module import Held
+
+    items = dataset.select("val")
+    index = concepts.index
+    mine = torch.tensor([index[data.concept_of(item)] for item in items])
+    rows = range(len(concepts.names)) if len(concepts.names) <= _MOST_NAMES else sorted(set(mine.tolist()))
+    names = []
+    for language in config.data.languages:
+        named = [row for row in rows if concepts.captions[row].get(language)]
+        if named:
+            texts = [concepts.captions[row][language][0] for row in named]
+            names.append((backbone.tokens(texts), torch.tensor(named)))
+    return Held(data.decode(dataset, items, backbone, _workers(config)), mine, tuple(names))
+
+
+def _workers(config: RunConfig) -> int:
+    return config.data.num_workers or os.cpu_count() or 1
+
+
+def _batch_size(config: RunConfig) -> int:
+    """`auto` for now: 64 concepts on a CPU; on CUDA 512 for tiny, else 4 for every GiB of memory that is free."""
+    if config.training.batch_size != "auto":
+        return config.training.batch_size
+    import torch
+
+    if not torch.cuda.is_available():
+        return 64
+    if config.model.backbone == "tiny":
+        return 512
+    free, _total = torch.cuda.mem_get_info()
+    return max(8, min(1024, int(4 * free / 2**30)))
+
+
+class _Steps:
+    """Progress of making the data set: a line when it begins and one when it is done."""
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        if done in (0, total):
+            say(f"data set: {text} ({done}/{total})")
+
+
+def _quiet() -> None:
+    """Lightning's advice is for notebooks; ours is in the preset."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
+    warnings.showwarning = lambda message, *_args, **_kwargs: say(f"warning: {message}")
+
+
+def say(text: str) -> None:
+    """A line for the run's log."""
+    print(text, flush=True)  # noqa: T201 - stdout is the run's log
+
+
+if __name__ == "__main__":
+    sys.exit(program.run(main))
