@@ -44,7 +44,8 @@ class Cli:
         return done
 
     def json(self, *arguments: str, code: int | None = 0) -> Any:
-        return json.loads(self(*arguments, "--json", code=code).stdout)
+        split = arguments.index("--") if "--" in arguments else len(arguments)
+        return json.loads(self(*arguments[:split], "--json", *arguments[split:], code=code).stdout)
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def _read_toml(path: Path) -> dict[str, str | int]:
     """The keys of `config.toml`, checked; none if there is no such file."""
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(

@@ -46,13 +46,20 @@ def test_the_arguments_reach_the_program():
 
 def test_success_is_noted_in_the_run_s_folder(folder):
     run(lambda _: None, [])
-    assert outcome(folder)["status"] == "completed"
+    assert outcome(folder)["outcome"] == "completed"
 
 
 def test_failure_is_noted_in_the_run_s_folder(folder):
     run(fails, [])
     noted = outcome(folder)
-    assert (noted["status"], noted["message"], noted["hint"]) == ("failed", "the index is gone", "mlhub index 1")
+    assert (noted["outcome"], noted["error"]) == ("failed", "the index is gone")
+
+
+def test_an_outcome_names_the_attempt_it_is_of(folder, monkeypatch):
+    monkeypatch.setenv("MLHUB_ATTEMPT", "2")
+    monkeypatch.setenv("MLHUB_RUN_TOKEN", "abc")
+    run(lambda _: None, [])
+    assert (outcome(folder)["attempt"], outcome(folder)["token"]) == (2, "abc")
 
 
 def test_a_bug_keeps_its_traceback_and_is_noted(folder):
@@ -61,7 +68,7 @@ def test_a_bug_keeps_its_traceback_and_is_noted(folder):
 
     with pytest.raises(ZeroDivisionError):
         run(main, [])
-    assert outcome(folder)["error"] == "ZeroDivisionError"
+    assert outcome(folder)["error"] == "ZeroDivisionError: division by zero"
 
 
 def test_outside_a_run_there_is_no_folder(monkeypatch):

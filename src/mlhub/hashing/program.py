@@ -33,10 +33,10 @@ def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None =
         if os.environ.get("MLHUB_DEBUG") == "1":
             traceback.print_exc()
         sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
-        write_outcome("failed", error.message, error.hint, type(error).__name__)
+        write_outcome("failed", error.message)
         return error.exit_code
     except Exception as error:
-        write_outcome("failed", str(error), "", type(error).__name__)
+        write_outcome("failed", f"{type(error).__name__}: {error}")
         raise
     write_outcome("completed")
     return 0
@@ -48,12 +48,22 @@ def run_folder() -> RunPaths | None:
     return RunPaths(Path(folder)) if folder else None
 
 
-def write_outcome(status: str, message: str = "", hint: str = "", error: str = "") -> None:
-    """Note in `outcome.json` how the program ended: the second witness beside the exit record. Only inside a run."""
+def write_outcome(outcome: str, error: str = "") -> None:
+    """Note in `outcome.json` how the program ended: the second witness beside the exit record. Only inside a run.
+
+    It carries the run's token: a reader believes no outcome but that of the attempt it asks about.
+    """
     paths = run_folder()
-    if paths is not None:
-        outcome = {"status": status, "message": message, "hint": hint, "error": error, "time": time.time()}
-        write_json(paths.outcome, {key: value for key, value in outcome.items() if value != ""})
+    if paths is None:
+        return
+    said = {
+        "outcome": outcome,
+        "error": error,
+        "attempt": int(os.environ.get("MLHUB_ATTEMPT", "1")),
+        "token": os.environ.get("MLHUB_RUN_TOKEN", ""),
+        "time": time.time(),
+    }
+    write_json(paths.outcome, said)
 
 
 def write_json(path: Path, document: object) -> None:

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mlhub.runner.spec import describe, git_state, hardware, packages, redact, redact_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "train.py").write_text("lr = 1\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    return tmp_path
+
+
+def test_a_clean_tree_has_a_commit_and_no_diff(repository: Path) -> None:
+    state = git_state(repository)
+    assert state is not None
+    assert (len(state["commit"]), state["dirty"], state["diff"]) == (40, False, "")
+
+
+def test_a_dirty_tree_keeps_its_diff_and_names_untracked_files(repository: Path) -> None:
+    (repository / "train.py").write_text("lr = 2\n")
+    (repository / "new.py").touch()
+    state = git_state(repository / ".")
+    assert state is not None
+    assert "+lr = 2" in state["diff"]
+    assert (state["dirty"], state["untracked"]) == (True, ["new.py"])
+
+
+def test_a_secret_in_a_diff_is_not_recorded(repository: Path) -> None:
+    (repository / "train.py").write_text('api_key = "s3cr3t-value"\ntoken = tokens[0]\n')
+    state = git_state(repository)
+    assert state is not None
+    assert "s3cr3t" not in state["diff"]
+    assert "+token = tokens[0]" in state["diff"]
+
+
+def test_outside_a_repository_there_is_no_code_state(tmp_path: Path) -> None:
+    assert git_state(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["--hf-token", "abc"], ["--hf-token", "***"]),
+        (["--api_key=abc"], ["--api_key=***"]),
+        (["DB_PASSWORD=abc"], ["DB_PASSWORD=***"]),
+        (["https://me:abc@host/x"], ["https://me:***@host/x"]),
+        (["hf_abcdefghijklmnopqrst"], ["***"]),
+        (["--tokenizer", "gpt2", "--max_tokens=5"], ["--tokenizer", "gpt2", "--max_tokens=5"]),
+    ],
+)
+def test_secrets_leave_a_command_and_the_rest_stays(words: list[str], shown: list[str]) -> None:
+    assert redact_command(["python", *words]) == ["python", *shown]
+
+
+def test_a_private_key_is_redacted_as_a_whole() -> None:
+    key = "-----BEGIN RSA PRIVATE KEY-----\nabc\ndef\n-----END RSA PRIVATE KEY-----"
+    assert redact(f"a\n{key}\nb") == "a\n***\nb"
+
+
+def test_the_environment_is_recorded_by_name_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARMLESS", "very-secret-value")
+    spec = describe((sys.executable, "x.py"), tmp_path, tmp_path)
+    assert "HARMLESS" in spec["environment"]
+    assert "very-secret-value" not in json.dumps(spec)
+
+
+def test_packages_are_those_of_the_python_that_runs() -> None:
+    assert packages(sys.executable)["msgspec"]
+    assert packages(None) == {}
+
+
+def test_the_hardware_has_cores_and_memory() -> None:
+    found = hardware()
+    assert found["cores"] >= 1
+    assert found["memory_kb"] > 100_000
