@@ -70,9 +70,8 @@ def train(dataset, config):
     texts = [caption for item in dataset.items for captions in item.captions.values() for caption in captions]
     backbone = backbones.build(config.model, config.data.image_size, texts=texts)
     pictures = torch.stack([backbone.picture(open_image(dataset.image_path(item))) for item in dataset.items])
+    backbone.fit(pictures, [" ".join(sum(item.captions.values(), ())) for item in dataset.items])
     batch = backbone.batch(pictures, None)
-    backbone.fit_pictures(batch)
-    backbone.fit_texts([" ".join(sum(item.captions.values(), ())) for item in dataset.items])
     model = HashingModel(backbone, 0.0)
     names = list(COLOURS)
     concept = torch.tensor([names.index(item.concept) for item in dataset.items])
