@@ -13,12 +13,13 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlhub.errors import MlhubError
-from mlhub.runner import identity, record
+from mlhub.runner import identity, lock, record
 from mlhub.runner.logout import logout_kills, scope_prefix
 from mlhub.runner.truth import inspect
 
@@ -32,6 +33,8 @@ __all__ = ["Launch", "Started", "launch", "logout_kills"]
 
 #: a machine under full load answers in 2 s; what takes longer hangs
 ANSWER_SECONDS = 30.0
+#: the kernel frees a killed process's lock in milliseconds
+_DEATH_SECONDS = 2.0
 _ENTRY = str(Path(__file__).with_name("__main__.py"))
 
 
@@ -86,8 +89,22 @@ def launch(paths: RunPaths, attempt: int, spec: Launch) -> Started:
         os.close(log)
     pid, supervisor_pid = record.whole(answer, "pid"), record.whole(answer, "supervisor_pid")
     if pid is None or supervisor_pid is None:
-        raise _refusal(record.text(answer, "refused") or "the supervisor died", folder)
+        why = record.text(answer, "refused")
+        if not why and (started := _find_started(paths, attempt)):
+            return started
+        raise _refusal(why or "the supervisor died or hung before the command was started", folder)
     return Started(pid, supervisor_pid, record.text(answer, "started_at"))
+
+
+def _find_started(paths: RunPaths, attempt: int) -> Started | None:
+    """What runs though its supervisor died before it could say so: then it is an unsupervised run like any other."""
+    deadline = identity.boot_clock() + _DEATH_SECONDS
+    while lock.held(str(paths.attempt(attempt).lock)) and identity.boot_clock() < deadline:
+        time.sleep(0.01)
+    verdict = inspect(paths, attempt)
+    if verdict.condition != "unsupervised" or verdict.pid is None or verdict.supervisor_pid is None:
+        return None
+    return Started(verdict.pid, verdict.supervisor_pid, verdict.started_at or "")
 
 
 def _check_free(paths: RunPaths, attempt: int) -> None:
@@ -147,7 +164,7 @@ def _exchange(prefix: list[str], paths: RunPaths, attempt: int, env: Mapping[str
         return _hear(heard)
     except TimeoutError:
         os.killpg(process.pid, signal.SIGKILL)  # not reaped yet, so the group is its own
-        return {"refused": f"the supervisor did not answer in {ANSWER_SECONDS:.0f} s"}
+        return None
     finally:
         os.close(heard)
         process.wait()  # it forked at once and is gone

@@ -14,6 +14,9 @@ from pathlib import Path
 #: later folders win, and within one the later name
 _CONF = ("usr/lib/systemd/logind.conf.d", "run/systemd/logind.conf.d", "etc/systemd/logind.conf.d")
 
+#: execs the command in place, so that its pipes stay
+SCOPE = ("systemd-run", "--user", "--scope", "--collect", "--quiet", "--")
+
 
 def logout_kills(root: Path = Path("/")) -> str | None:
     """Why runs started now would die when the user logs out, and what to do; None if they would live on."""
@@ -37,7 +40,7 @@ def scope_prefix(root: Path = Path("/")) -> list[str]:
     bus = os.environ.get("DBUS_SESSION_BUS_ADDRESS") or (root / f"run/user/{os.getuid()}/bus").exists()
     if not bus or shutil.which("systemd-run") is None:
         return []
-    return ["systemd-run", "--user", "--scope", "--collect", "--quiet", "--"]
+    return list(SCOPE)
 
 
 def _user() -> str:

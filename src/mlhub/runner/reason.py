@@ -35,7 +35,7 @@ _WORDS = {
 
 
 class Ending(NamedTuple):
-    """What is known of an end. `who` asked for it; `ours` if through `mlhub stop`; `forced` seconds of grace ran out."""
+    """What is known of an end. `who` asked for it, `ours` if by `mlhub stop`; `forced`: the seconds of grace given."""
 
     exit_code: int | None = None
     signal: str | None = None
@@ -114,11 +114,15 @@ def read_tail(path: str, start: int = 0) -> str:
     """The last 64 KiB of a log, nothing before byte `start` (an earlier attempt's). "" if it can't be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                return ""
-            file.seek(max(start if start <= status.st_size else 0, status.st_size - _TAIL))
-            return file.read(_TAIL).decode(errors="replace")
     except (OSError, ValueError):
         return ""
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            return ""
+        first = start if start <= found.st_size else 0  # the log was cut since
+        return os.pread(descriptor, _TAIL, max(first, found.st_size - _TAIL)).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)

@@ -80,13 +80,15 @@ def read_bytes(path: str, limit: int = JSON_LIMIT) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (OSError, ValueError):
         return None
-    with open(descriptor, "rb") as file:
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            data = file.read(limit + 1)
-        except OSError:
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
             return None
+        data = os.read(descriptor, limit + 1)  # at once: our files are local or small
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
     return None if len(data) > limit else data
 
 

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import time
 
 from mlhub.runner import family, identity, lock, oom, record
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 SETTLE_SECONDS = 0.5
 LEFT_BEHIND_GRACE = 2.0
 _WAIT_SECONDS = 3600.0
+_LEAVING_SECONDS = 10.0
 _SIGNALS = {signal.SIGCHLD, signal.SIGTERM}
 _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
 
@@ -41,6 +43,7 @@ class Supervisor:
         self.run_dir = run_dir
         self.attempt = attempt
         self.report = report
+        self.born = identity.boot_clock()
         self.launch: record.Tree = {}
         self.slot: int | None = None
         self.child = 0
@@ -84,12 +87,20 @@ class Supervisor:
         taken = []
         for path in (os.path.join(self.run_dir, record.LOCK), os.path.join(self.folder, record.LOCK)):
             descriptor = lock.take(path)
+            while descriptor is None and self.predecessor_is_leaving():
+                time.sleep(0.02)
+                descriptor = lock.take(path)
             if descriptor is None:
                 raise Refused("another supervisor runs this run already")
             taken.append(descriptor)
         if record.read_exit(self.folder) is not None:
             raise Refused(f"attempt {self.attempt} has ended already")
         return taken
+
+    def predecessor_is_leaving(self) -> bool:
+        """The last attempt has its record, and its supervisor may be at the database still, for seconds at most."""
+        last = os.path.join(self.run_dir, "attempts", str(self.attempt - 1))
+        return identity.boot_clock() < self.born + _LEAVING_SECONDS and record.read_exit(last) is not None
 
     def start(self, locks: Sequence[int]) -> None:
         """Fork, write who it is, release, learn whether exec worked. Raises OSError or Refused: nothing ran then."""
@@ -149,8 +160,6 @@ class Supervisor:
 
     def write_process(self) -> None:
         """Who runs it, on disk before anything runs. Raises OSError."""
-        import time
-
         self.started, self.started_boot = time.time(), identity.boot_clock()
         record.write_copies(self.folder, record.PROCESS, {
             "version": 1, "attempt": self.attempt, "token": record.text(self.launch, "token"),

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlhub.runner.reason import Ending, exceptions, explain, read_tail
+
+TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    fit()\n'
+
+
+def log_of(code: str) -> str:
+    """What a Python program that ends by an exception leaves in its log."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr
+
+
+@pytest.mark.parametrize(
+    ("ending", "expected"),
+    [
+        (Ending(exit_code=0), ("completed", None)),
+        (Ending(exit_code=3), ("failed", "exit code 3")),
+        (Ending(signal="SIGKILL"), ("failed", "killed by SIGKILL")),
+        (Ending(signal="SIGSEGV"), ("failed", "killed by SIGSEGV (segmentation fault)")),
+        (Ending(signal="SIGTERM", who="alice", ours=True), ("cancelled", "stopped by alice")),
+        (Ending(exit_code=0, who="alice", ours=True), ("cancelled", "stopped by alice")),
+        (Ending(who="alice", ours=True, forced=10.0), ("cancelled", "stopped by alice, forced after 10 s")),
+        (Ending(who="alice", ours=True, forced=0.0), ("cancelled", "stopped by alice, forced at once")),
+        (Ending(ours=True), ("cancelled", "stopped by an unknown user")),
+        (Ending(signal="SIGKILL", evidence=("oom_kill +1",)), ("failed", "out of memory (host): oom_kill +1")),
+        (Ending(exit_code=137, evidence=("oom_kill +1",)), ("failed", "out of memory (host): oom_kill +1")),
+        (Ending(exit_code=1, evidence=("oom_kill +1",)), ("failed", "exit code 1")),
+    ],
+)
+def test_ending_in_words(ending: Ending, expected: tuple[str, str | None]) -> None:
+    assert explain(ending, "") == expected
+
+
+def test_exception_of_a_real_program_is_named() -> None:
+    assert exceptions(log_of("def f(): raise ValueError('bad input')\nf()")) == ["ValueError: bad input"]
+
+
+def test_syntax_error_is_named() -> None:
+    assert exceptions(log_of("def f(:"))[-1].startswith("SyntaxError: ")
+
+
+def test_missing_module_is_named() -> None:
+    _, reason = explain(Ending(exit_code=1), log_of("import nosuchmodule"))
+    assert reason == "exit code 1: ModuleNotFoundError: No module named 'nosuchmodule'"
+
+
+def test_last_of_chained_exceptions_is_named_and_all_are_known() -> None:
+    log = log_of("try: 1 / 0\nexcept Exception as error: raise RuntimeError('while averaging') from error")
+    assert exceptions(log) == ["ZeroDivisionError: division by zero", "RuntimeError: while averaging"]
+
+
+def test_exception_that_was_handled_before_is_not_part_of_the_chain() -> None:
+    assert exceptions(f"{TRACEBACK}KeyError: 'a'\ngoing on\n{TRACEBACK}ValueError: b\n") == ["ValueError: b"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
+        "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB",
+        "RuntimeError: CUDA error: out of memory",
+    ],
+)
+def test_gpu_out_of_memory(line: str) -> None:
+    assert explain(Ending(exit_code=1), f"{TRACEBACK}{line}\n") == ("failed", f"out of memory (GPU): {line}")
+
+
+def test_gpu_out_of_memory_that_was_survived_is_not_blamed() -> None:
+    log = f"{TRACEBACK}torch.OutOfMemoryError: CUDA out of memory.\nhalving the batch\n{TRACEBACK}ValueError: b\n"
+    assert explain(Ending(exit_code=1), log)[1] == "exit code 1: ValueError: b"
+
+
+def test_torchruns_own_exception_yields_to_the_ranks() -> None:
+    root = "[rank1]: " + TRACEBACK.replace("\n", "\n[rank1]: ") + "torch.OutOfMemoryError: CUDA out of memory.\n"
+    log = f"{root}{TRACEBACK}torch.distributed.elastic.multiprocessing.errors.ChildFailedError:\n===\n"
+    assert explain(Ending(exit_code=1), log)[1] == "out of memory (GPU): torch.OutOfMemoryError: CUDA out of memory."
+
+
+def test_full_disk() -> None:
+    log = f"{TRACEBACK}OSError: [Errno 28] No space left on device\n"
+    assert explain(Ending(exit_code=1), log)[1] == "disk full: OSError: [Errno 28] No space left on device"
+
+
+def test_control_characters_of_a_log_do_not_reach_the_reason() -> None:
+    log = f"{TRACEBACK}ValueError: \x1b[31mred\x1b[0m \x9b2J\x07 \u202eevil\r\n"
+    assert explain(Ending(exit_code=1), log)[1] == "exit code 1: ValueError: red evil"
+
+
+def test_reason_is_short_however_long_the_exception() -> None:
+    assert len(explain(Ending(exit_code=1), f"{TRACEBACK}ValueError: {'x' * 10_000}\n")[1] or "") == 240
+
+
+def test_name_of_who_stopped_it_is_data() -> None:
+    assert explain(Ending(who="ali\x1b[31mce\n", ours=True), "")[1] == "stopped by alice"
+
+
+def test_tail_begins_where_the_attempt_began(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("old\nnew\n")
+    assert read_tail(str(tmp_path / "log"), 4) == "new\n"
+
+
+def test_tail_of_a_huge_log_is_bounded(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file:
+        file.truncate(1 << 40)
+        file.seek(0, os.SEEK_END)
+        file.write(b"the end")
+    assert read_tail(str(tmp_path / "log")).endswith("the end")
+    assert len(read_tail(str(tmp_path / "log"))) == 1 << 16
+
+
+def test_log_that_is_missing_or_no_file_is_empty(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert [read_tail(str(path)) for path in (tmp_path, tmp_path / "none", tmp_path / "pipe")] == ["", "", ""]

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from mlhub.runner import identity, lock, record
+from mlhub.runner.truth import NEVER_STARTED_SECONDS, inspect
+
+from .conftest import Sandbox, kill
+
+ENDED = {"status": "completed", "exit_code": 0, "attempt": 1}
+
+
+def write(box: Sandbox, name: str, tree: dict[str, Any]) -> None:
+    folder = box.paths.attempt(1).root
+    folder.mkdir(parents=True, exist_ok=True)
+    record.write_json(str(folder / name), tree)
+
+
+def launched(box: Sandbox, ago: float = 0.0, **changes: Any) -> None:
+    """The attempt as `mlhub run` leaves it before the supervisor has begun."""
+    at = identity.boot_clock() - ago
+    write(box, record.LAUNCH, {"token": "abc", "boot_clock": at, **identity.this_host()._asdict(), **changes})
+
+
+def test_nothing_launched_is_queued(box: Sandbox) -> None:
+    assert (box.inspect().status, box.inspect().condition) == ("queued", None)
+
+
+def test_fresh_launch_is_starting(box: Sandbox) -> None:
+    launched(box)
+    assert (box.inspect().status, box.inspect().condition) == ("queued", "starting")
+
+
+def test_launch_that_came_to_nothing_never_started(box: Sandbox) -> None:
+    launched(box, ago=NEVER_STARTED_SECONDS + 0.1)
+    assert (box.inspect().status, box.inspect().reason) == ("failed", "never started: its launch was cut short")
+
+
+def test_launch_of_before_a_reboot_is_failed(box: Sandbox) -> None:
+    launched(box, boot="00000000-0000-0000-0000-000000000000")
+    assert "reboot" in (box.inspect().reason or "")
+
+
+def test_launch_on_another_host_is_unknown(box: Sandbox) -> None:
+    launched(box, ago=100, boot="00000000-0000-0000-0000-000000000000", name="spark")
+    assert box.inspect().condition == "unknown: other host (spark)"
+
+
+def test_record_comes_before_every_other_sign(box: Sandbox) -> None:
+    box.launch("sleep", "1000")
+    box.edit(box.paths.attempt(1).process, boot="another", name="elsewhere")
+    write(box, record.EXIT, ENDED)
+    assert box.inspect().status == "completed"
+
+
+def test_healthy_run_has_no_condition(box: Sandbox) -> None:
+    started = box.launch("sleep", "1000")
+    verdict = box.inspect()
+    assert (verdict.status, verdict.condition) == ("running", None)
+    assert (verdict.pid, verdict.supervisor_pid, verdict.host) == (
+        started.pid,
+        started.supervisor_pid,
+        os.uname().nodename,
+    )
+    assert verdict.started_at == started.started_at
+
+
+def test_lock_alone_is_starting(box: Sandbox) -> None:
+    launched(box, ago=100)
+    held = lock.take(str(box.paths.attempt(1).lock))
+    assert held is not None
+    assert (box.inspect().status, box.inspect().condition) == ("running", "starting")
+    os.close(held)
+
+
+def test_stop_that_was_asked_for_and_not_recorded_is_cancelled(box: Sandbox) -> None:
+    started = box.launch("sleep", "1000")
+    record.write_stop(str(box.paths.attempt(1).root), "alice", 5)
+    kill(started.supervisor_pid)
+    kill(started.pid)
+    verdict = box.final()
+    assert (verdict.status, verdict.reason) == ("cancelled", "stopped by alice; how it ended was not recorded")
+
+
+def test_outcome_before_a_reboot_is_believed(box: Sandbox) -> None:
+    started = box.launch("sleep", "1000")
+    kill(started.supervisor_pid)
+    kill(started.pid)
+    box.edit(box.paths.attempt(1).process, boot="another")
+    record.write_json(str(box.paths.outcome), {"outcome": "completed", "token": box.token(), "time": 1763848800.5})
+    verdict = box.inspect()
+    assert (verdict.status, verdict.ended_at) == ("completed", "2025-11-22T22:00:00.500Z")
+
+
+def test_reading_changes_nothing(box: Sandbox) -> None:
+    started = box.launch("sleep", "1000")
+    kill(started.supervisor_pid)
+    kill(started.pid)
+    before = {path: path.stat().st_mtime_ns for path in box.paths.root.rglob("*")}
+    box.final()
+    assert {path: path.stat().st_mtime_ns for path in box.paths.root.rglob("*")} == before
+
+
+HOSTILE: list[dict[str, Any]] = [
+    {},
+    {"child": 7, "supervisor": [], "boot": None, "namespace": "x"},
+    {"child": {"pid": -1, "start": 0}},
+    {"child": {"pid": 0, "start": 0}, "supervisor": {"pid": 1 << 61, "start": 1}},
+    {"child": {"pid": 1 << 61, "start": True}},
+    {"child": {"pid": "1; rm", "start": {}}},
+    {"name": "\x1b[31m" * 100, "machine": ["x"], "token": {"a": 1}},
+    {"started_at": 7, "started_boot": "NaN", "token": ""},
+]
+
+
+@pytest.mark.parametrize("tree", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_process_file_is_never_an_exception(box: Sandbox, tree: dict[str, Any]) -> None:
+    launched(box, ago=100)
+    write(box, record.PROCESS, {**identity.this_host()._asdict(), **tree})
+    assert inspect(box.paths, 1).status in ("running", "failed")
+
+
+@pytest.mark.parametrize("tree", [{"status": "nonsense"}, {"status": 7}, {"exit_code": 0}, []])
+def test_record_without_a_final_status_is_none(box: Sandbox, tree: Any) -> None:
+    launched(box, ago=100)
+    write(box, record.EXIT, tree)
+    assert box.inspect().status == "failed"
+
+
+def test_fields_of_a_record_that_make_no_sense_are_missing(box: Sandbox) -> None:
+    write(box, record.EXIT, {"status": "failed", "exit_code": "3", "signal": 9, "reason": ["x"], "started_at": {}})
+    verdict = box.inspect()
+    assert (verdict.exit_code, verdict.signal, verdict.reason, verdict.started_at) == (None, None, None, None)
+
+
+def test_attempts_folder_that_is_a_link_to_itself_is_no_exception(box: Sandbox) -> None:
+    (box.paths.root / "attempts").symlink_to("attempts")
+    assert box.inspect().status == "queued"
