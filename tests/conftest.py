@@ -16,7 +16,7 @@ import pytest
 from mlhub.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mlhub.paths import Home
 
@@ -27,6 +27,7 @@ class Cli:
 
     home: Path
     environment: dict[str, str]
+    seconds: float = 110
 
     def __call__(self, *arguments: str, code: int | None = 0, **changes: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -35,7 +36,7 @@ class Cli:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=self.seconds,
             cwd=self.home.parent,
             check=False,
         )
@@ -56,15 +57,21 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """The command, its home not there yet. What it started is stopped when the test ends."""
+def make_cli(home: Path, seconds: float = 110) -> Cli:
+    """The command in `home`, whatever the environment of the tests says."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MLHUB_")}
-    runner = Cli(tmp_path / "home", environment | {"MLHUB_HOME": str(tmp_path / "home"), "COLUMNS": "80"})
+    return Cli(home, environment | {"MLHUB_HOME": str(home), "COLUMNS": "80"}, seconds)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    """The command, its home not there yet. What it started is stopped when the test ends."""
+    runner = make_cli(tmp_path / "home")
     yield runner
     if (tmp_path / "home" / "mlhub.db").exists():
-        active = [run["name"] for run in runner.json("ls", "-n", "1000") if run["status"] in ("queued", "running")]
-        if active:
+        done = runner("ls", "-n", "1000", "--json", code=None)
+        runs = json.loads(done.stdout) if done.returncode == 0 else []
+        if active := [run["name"] for run in runs if run["status"] in ("queued", "running")]:
             runner("stop", *active, "--grace", "0", code=None)
 
 

@@ -11,7 +11,19 @@ import pytest
 if TYPE_CHECKING:
     from conftest import Cli
 
-HEAVY = ("torch", "lightning", "open_clip", "faiss", "numpy", "PIL", "sqlalchemy", "alembic", "rich", "pydantic", "psutil")
+HEAVY = (
+    "torch",
+    "lightning",
+    "open_clip",
+    "faiss",
+    "numpy",
+    "PIL",
+    "sqlalchemy",
+    "alembic",
+    "rich",
+    "pydantic",
+    "psutil",
+)
 
 LOADED = """
 import sys
@@ -27,7 +39,9 @@ print(*[name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
 
 def loaded(cli: Cli, *arguments: str, heavy: tuple[str, ...] = HEAVY) -> list[str]:
     script = LOADED.format(arguments=arguments, heavy=heavy)
-    done = subprocess.run([sys.executable, "-c", script], env=cli.environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=cli.environment, capture_output=True, text=True, check=True
+    )
     return done.stderr.split()
 
 

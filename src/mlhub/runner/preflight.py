@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from mlhub.adapters import HASHING
 from mlhub.data.prepare import find, known
+from mlhub.data.weights import require
 from mlhub.errors import MlhubError, NotFoundError
 
 TYPE_CHECKING = False
@@ -26,16 +27,16 @@ def check_packages() -> None:
 
 def check(config: RunConfig, home: Home) -> None:
     """Raises MlhubError, all that is missing in one line and all that is to be typed in another."""
-    from mlhub.data.weights import missing
-
     check_packages()
-    problems: list[tuple[str, str]] = []
-    if config.data.dataset not in known():  # those the training makes by itself
-        try:
+    missing: list[NotFoundError] = []
+    try:
+        if config.data.dataset not in known():  # those the training makes by itself
             find(config.data.dataset, home)
-        except NotFoundError as error:
-            problems.append((error.message, error.hint))
-    if lack := missing(config.model.backbone, config.model.pretrained):
-        problems.append(lack)
-    if problems:
-        raise MlhubError("; ".join(what for what, _ in problems), " Then: ".join(how for _, how in problems))
+    except NotFoundError as error:
+        missing.append(error)
+    try:
+        require(config.model)
+    except NotFoundError as error:
+        missing.append(error)
+    if missing:
+        raise MlhubError("; ".join(e.message for e in missing), " ".join(e.hint for e in missing))
