@@ -1,0 +1,118 @@
+"""A data set is made whole or not at all, once, whoever asks."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from mlhub.data import prepare as module
+from mlhub.data.items import ABOUT, ITEMS, About, Item, write_items
+from mlhub.data.prepare import find, known, prepare
+from mlhub.errors import MlhubError, NotFoundError
+from mlhub.paths import Home
+
+PREPARE = """
+import pathlib, sys
+from mlhub.data.prepare import prepare
+from mlhub.paths import Home
+root = pathlib.Path(sys.argv[1])
+prepare("emoji", Home(root, root / "data"), lambda done, total, text: print(done, flush=True))
+"""
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path, tmp_path / "data")
+
+
+def start(home):
+    return subprocess.Popen([sys.executable, "-c", PREPARE, str(home.root)], stdout=subprocess.PIPE, text=True)
+
+
+def hidden(home):
+    return [path.name for path in home.data.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_emoji_is_known():
+    assert "emoji" in known()
+
+
+def test_a_missing_set_names_the_command_that_makes_it(home):
+    with pytest.raises(NotFoundError) as caught:
+        find("emoji", home)
+    assert caught.value.hint == "Type: mlhub data prepare emoji"
+
+
+def test_a_set_of_the_users_own_is_found(home):
+    home.dataset("pets").mkdir(parents=True)
+    write_items(home.dataset("pets"), About("pets"), (Item("dog", "dog.png", {"en": ("a dog",)}),))
+    assert find("pets", home).items[0].id == "dog"
+
+
+def test_a_set_nobody_can_make_says_what_is_needed(home):
+    with pytest.raises(NotFoundError) as caught:
+        prepare("birds", home)
+    assert str(home.dataset("birds")) in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", ".hidden", "a\0b"])
+def test_a_name_that_is_a_path_is_refused(home, name):
+    with pytest.raises(MlhubError, match="not the name of a data set"):
+        find(name, home)
+
+
+def test_a_builder_that_fails_leaves_nothing(home, monkeypatch):
+    def build(folder, _progress):
+        (folder / ITEMS).write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(module._BUILDERS, "emoji", build)
+    with pytest.raises(MlhubError, match="could not be written"):
+        prepare("emoji", home)
+    assert hidden(home) == []
+    assert not home.dataset("emoji").exists()
+
+
+def test_missing_packages_name_the_extra(home, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(MlhubError) as caught:
+        prepare("emoji", home)
+    assert "mlhub[quickstart]" in caught.value.hint
+    assert not home.dataset("emoji").exists()
+
+
+def test_two_at_once_make_it_once(home):
+    both = [start(home), start(home)]
+    drawn = [process.communicate(timeout=100)[0].split() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(bool(lines) for lines in drawn) == [False, True]
+    assert hidden(home) == []
+
+
+def test_killed_midway_it_leaves_no_set_and_the_next_one_cleans_up(home):
+    process = start(home)
+    assert process.stdout.readline() == "0\n"
+    process.stdout.readline()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=30)
+    process.stdout.close()
+    assert not home.dataset("emoji").exists()
+    assert len(hidden(home)) == 1
+    prepare("emoji", home)
+    assert hidden(home) == []
+
+
+def test_a_broken_set_is_made_anew(home):
+    folder = home.dataset("emoji")
+    folder.mkdir(parents=True)
+    (folder / ABOUT).write_text("{")
+    assert len(prepare("emoji", home).items) > 2000
+    assert hidden(home) == []
+
+
+def test_the_hub_can_look_at_data_without_heavy_imports():
+    heavy = "('numpy', 'PIL', 'emoji', 'torch')"
+    code = f"import sys, mlhub.data.prepare, mlhub.data.weights; print([m for m in sys.modules if m in {heavy}])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
