@@ -7,7 +7,7 @@ from mlhub.runner import family, identity
 
 from .conftest import eventually
 
-TOKEN = "0123456789abcdef"  # noqa: S105 - the name of a run, not a secret
+TOKEN = "0123456789abcdef"
 
 
 def test_token_finds_a_process_outside_the_tree() -> None:

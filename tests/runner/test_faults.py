@@ -256,6 +256,8 @@ def stranger(box: Sandbox) -> Iterator[subprocess.Popen[bytes]]:
     kill(started.supervisor_pid)
     kill(started.pid)
     eventually(lambda: identity.find_process(started.pid) is None)
+    if not os.access("/proc/sys/kernel/ns_last_pid", os.W_OK):
+        pytest.skip("pids can't be chosen here")
 
     def take() -> subprocess.Popen[bytes] | None:
         Path("/proc/sys/kernel/ns_last_pid").write_text(str(started.pid - 1))
@@ -315,12 +317,14 @@ print(json.dumps([identity.find_process(started.pid).state, inspect(paths, 1).st
 
 
 class TestZombie:
+    pytestmark = root_only
+
     def test_13_zombie_under_a_first_process_that_reaps_nothing_is_dead(self, box: Sandbox) -> None:
         command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", IN_A_NAMESPACE]
+        if subprocess.run([*command[:4], "true"], check=False).returncode:
+            pytest.skip("root here may not make a pid namespace")
         done = subprocess.run([*command, str(box.paths.root)], capture_output=True, timeout=60, check=True)
         assert json.loads(done.stdout) == ["Z", "failed"]
-
-    pytestmark = root_only
 
 
 def test_13_zombie_of_a_stalled_supervisor_is_finishing(box: Sandbox) -> None:
@@ -359,7 +363,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 pages."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("root here may not mount")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlhub.errors import MlhubError
+from mlhub.paths import RunPaths
 from mlhub.runner import launch, logout, record
 
 from .conftest import Sandbox, eventually, kill
@@ -37,6 +38,14 @@ def test_command_gets_the_environment_given_and_the_token(box: Sandbox) -> None:
     names = {line.partition("=")[0] for line in box.paths.log.read_text().splitlines()}
     assert {"COLOUR", "MLHUB_RUN_TOKEN"} <= names
     assert "HOME" not in names
+
+
+def test_run_folder_may_be_named_from_here(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(box.paths.root)
+    order = launch.Launch(("pwd",), Path(), dict(os.environ), Path("output.log"))
+    launch.launch(RunPaths(Path()), 1, order)
+    box.final()
+    assert box.paths.log.read_text() == f"{box.paths.root}\n"
 
 
 def test_command_is_looked_up_on_its_own_path(box: Sandbox) -> None:

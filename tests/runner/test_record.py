@@ -139,6 +139,15 @@ def test_stop_request_is_read_back(tmp_path: Path) -> None:
     assert (request.who, request.grace) == ("alice", 5)
 
 
+@pytest.mark.parametrize(("grace", "who"), [(60, "alice"), (1, "bob")])
+def test_later_stop_request_counts_only_if_its_grace_is_shorter(tmp_path: Path, grace: float, who: str) -> None:
+    record.write_stop(str(tmp_path), "alice", 5)
+    record.write_stop(str(tmp_path), "bob", grace)
+    request = record.read_stop(str(tmp_path))
+    assert request is not None
+    assert request.who == who
+
+
 def test_empty_stop_request_still_says_that_somebody_asked(tmp_path: Path) -> None:
     (tmp_path / record.STOP).touch()
     assert record.read_stop(str(tmp_path)) == record.StopRequest("", None, "")

@@ -161,6 +161,14 @@ def test_command_that_saves_on_term_is_given_the_grace(box: Sandbox) -> None:
     assert "saved" in box.paths.log.read_text()
 
 
+def test_forced_stop_ends_left_behind_processes_at_once(box: Sandbox) -> None:
+    box.shell("trap '' TERM; setsid sleep 1000 & echo ready; wait")
+    box.log("ready")
+    stop(box.paths, 1, 0, "alice")
+    assert [process["end"] for process in box.exit()["left_behind"]] == ["KILL"]
+    assert box.family() == []
+
+
 def test_stopped_command_hears_of_a_stop(box: Sandbox) -> None:
     os.kill(box.launch("sleep", "1000").pid, signal.SIGSTOP)
     assert stop(box.paths, 1, 10, "alice").verdict.signal == "SIGTERM"
@@ -182,6 +190,17 @@ def test_command_has_default_signals_though_the_launcher_blocks_some(box: Sandbo
         signal.pthread_sigmask(signal.SIG_SETMASK, old)
     box.final()
     assert {line.split()[1] for line in box.paths.log.read_text().splitlines()} == {"0" * 16}
+
+
+def test_end_is_heard_of_though_the_launcher_ignores_the_signals_of_it(box: Sandbox) -> None:
+    old = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGCHLD, signal.SIGTERM)}
+    try:
+        box.shell("exit 3")
+        box.launch("sleep", "1000", attempt=2) if box.over().exit_code == 3 else pytest.fail("no exit code")
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+    assert stop(box.paths, 2, 10, "alice").verdict.signal == "SIGTERM"
 
 
 def test_command_leads_a_session_of_its_own_without_a_terminal(box: Sandbox) -> None:

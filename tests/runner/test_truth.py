@@ -76,6 +76,15 @@ def test_lock_alone_is_starting(box: Sandbox) -> None:
     os.close(held)
 
 
+def test_fork_that_is_not_yet_the_command_is_starting(box: Sandbox) -> None:
+    """As between process.json and exec: the pid is there, with the supervisor's environment still."""
+    started = box.launch("sleep", "1000")
+    found = identity.find_process(started.supervisor_pid)
+    assert found is not None
+    box.edit(box.paths.attempt(1).process, child={"pid": found.pid, "start": found.start})
+    assert (box.inspect().status, box.inspect().condition) == ("running", "starting")
+
+
 def test_stop_that_was_asked_for_and_not_recorded_is_cancelled(box: Sandbox) -> None:
     started = box.launch("sleep", "1000")
     record.write_stop(str(box.paths.attempt(1).root), "alice", 5)

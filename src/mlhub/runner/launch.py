@@ -14,14 +14,14 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mlhub.errors import MlhubError
 from mlhub.runner import identity, lock, record
 from mlhub.runner.logout import logout_kills, scope_prefix
-from mlhub.runner.truth import inspect
+from mlhub.runner.truth import Evidence, inspect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def launch(paths: RunPaths, attempt: int, spec: Launch) -> Started:
     Raises MlhubError if it was refused or could not be started, with the reason. Then nothing runs, and the attempt's
     exit record says why, as far as the disk takes it.
     """
+    paths = replace(paths, root=paths.root.absolute())  # the supervisor lives in /
     folder = paths.attempt(attempt)
     token = secrets.token_hex(8)
     _check_free(paths, attempt)
@@ -99,12 +100,17 @@ def launch(paths: RunPaths, attempt: int, spec: Launch) -> Started:
 def _find_started(paths: RunPaths, attempt: int) -> Started | None:
     """What runs though its supervisor died before it could say so: then it is an unsupervised run like any other."""
     deadline = identity.boot_clock() + _DEATH_SECONDS
-    while lock.held(str(paths.attempt(attempt).lock)) and identity.boot_clock() < deadline:
+    while identity.boot_clock() < deadline:
+        known = Evidence.read(paths.attempt(attempt))
+        child = identity.find_same(*known.child) if known and known.child else None
+        held = lock.held(str(paths.attempt(attempt).lock))
+        if not held and (child is None or child.dead):
+            return None
+        # only by its token: a fork of the dead supervisor, on its way out, must not pass for the command
+        if not held and known and known.supervisor and child and identity.read_token(child.pid) == known.token:
+            return Started(child.pid, known.supervisor[0], known.started_at or "")
         time.sleep(0.01)
-    verdict = inspect(paths, attempt)
-    if verdict.condition != "unsupervised" or verdict.pid is None or verdict.supervisor_pid is None:
-        return None
-    return Started(verdict.pid, verdict.supervisor_pid, verdict.started_at or "")
+    return None
 
 
 def _check_free(paths: RunPaths, attempt: int) -> None:
@@ -122,10 +128,10 @@ def _order(attempt: int, spec: Launch, token: str) -> record.Tree:
         "attempt": attempt,
         "token": token,
         "argv": list(spec.argv),
-        "cwd": str(spec.cwd),
-        "log": str(spec.log),
+        "cwd": str(spec.cwd.absolute()),
+        "log": str(spec.log.absolute()),
         "grace": spec.grace,
-        "database": str(spec.database) if spec.database else None,
+        "database": str(spec.database.absolute()) if spec.database else None,
         "at": record.timestamp(),
         "boot_clock": identity.boot_clock(),
         **identity.this_host()._asdict(),

@@ -191,11 +191,20 @@ def write_copies(folder: str, name: str, tree: Tree, *, durable: bool = True) ->
         write_json(os.path.join(os.path.dirname(attempts), name), tree, durable=False)
 
 
-def write_stop(folder: str, who: str, grace: float | None) -> None:
-    """Leave the intent to stop, before any signal. On a full disk an empty file says so: a name needs no block."""
+def write_stop(folder: str, who: str, grace: float) -> None:
+    """Leave the intent to stop, before any signal; an earlier one stands unless this grace (seconds) is shorter.
+
+    On a full disk an empty file says that somebody asked: a name needs no block.
+    """
     path = os.path.join(folder, STOP)
+    tree = {"who": who, "grace": grace, "at": timestamp()}
     try:
-        write_json(path, {"who": who, "grace": grace, "at": timestamp()})
+        write_json(path, tree, exclusive=True)
+    except FileExistsError:
+        earlier = read_stop(folder)
+        if earlier is None or earlier.grace is None or grace < earlier.grace:
+            with contextlib.suppress(OSError):
+                write_json(path, tree)
     except OSError:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
 

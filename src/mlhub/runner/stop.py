@@ -51,9 +51,10 @@ def stop(paths: RunPaths, attempt: int, grace: float | None, who: str) -> StopRe
         raise MlhubError(f"run {name} runs on host {verdict.host}", f"Stop it there: mlhub stop {name}")
     if verdict.status == "queued" and verdict.condition is None:
         raise MlhubError(f"run {name} has not been started", "Nothing to stop.")
-    record.write_stop(str(folder.root), who, grace)
     given = record.real(record.read_json(str(folder.launch)), "grace") if grace is None else grace
-    verdict = _end(paths, attempt, max(0.0, given or 0.0), who)
+    seconds = max(0.0, given or 0.0)
+    record.write_stop(str(folder.root), who, seconds)
+    verdict = _end(paths, attempt, seconds, who)
     if not verdict.final:
         raise MlhubError(
             f"run {name} does not end ({verdict.condition or 'its processes are still there'})", _hint(verdict)

@@ -60,6 +60,8 @@ class Supervisor:
     def run(self) -> None:
         """All of it, in order."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        for number in _SIGNALS:  # a launcher that ignores these passes that on, and we would never hear of an end
+            signal.signal(number, signal.SIG_DFL)
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
         try:
@@ -226,7 +228,7 @@ class Supervisor:
     def finish(self) -> None:
         """End what is left behind, fill the slot, and then what may fail: the copy, the database."""
         ended_boot = identity.boot_clock()
-        left = family.end_family(self.find_left, SETTLE_SECONDS, LEFT_BEHIND_GRACE)
+        left = family.end_family(self.find_left, 0.0 if self.forced else SETTLE_SECONDS, self.left_behind_grace())
         evidence = oom.evidence(self.oom_before, oom.counts(os.getpid()))
         _, status, usage = os.wait4(self.child, 0)
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
@@ -241,6 +243,13 @@ class Supervisor:
         }
         tree["status"], tree["reason"] = self.explain(tree)
         self.leave(tree)
+
+    def left_behind_grace(self) -> float:
+        """What is left of a stop's grace counts for all processes; forced means at once."""
+        if self.forced:
+            return 0.0
+        left = LEFT_BEHIND_GRACE if self.deadline is None else self.deadline - identity.boot_clock()
+        return min(max(0.0, left), LEFT_BEHIND_GRACE)
 
     def find_left(self) -> list[identity.Process]:
         """Living processes of the run; our own zombies (orphans we adopted) are reaped on the way."""
@@ -289,7 +298,8 @@ class Supervisor:
             "requested_by": self.request.who if self.request else self.sender or None,
             "requested_at": self.request.at if self.request else None,
             "started_at": record.timestamp(self.started) if self.started else None, "ended_at": record.timestamp(),
-            "host": os.uname().nodename, "written_by": "supervisor",
+            "pid": self.child or None, "supervisor_pid": os.getpid(), "host": os.uname().nodename,
+            "written_by": "supervisor",
         }  # fmt: skip
         if self.slot is not None:
             record.fill_slot(self.slot, tree)
@@ -324,11 +334,13 @@ def update_database(path: str, run_id: str, tree: record.Tree) -> None:
     try:
         import sqlite3
 
-        from mlhub.store.texts import FINISH_RUN
+        from mlhub.store.texts import FINISH_RUN, START_RUN
 
-        values = {key: tree[key] for key in ("status", "ended_at", "exit_code", "signal", "reason", "attempt")}
+        values = {**tree, "id": int(run_id), "condition": None}
         with contextlib.closing(sqlite3.connect(path, timeout=2.0)) as connection, connection:
-            connection.execute(FINISH_RUN, {**values, "id": int(run_id)})
+            if tree["started_at"]:  # a short command can end before `mlhub run` has written that it began
+                connection.execute(START_RUN, values)
+            connection.execute(FINISH_RUN, values)
     except Exception as error:
         _note(f"database not updated: {error!r}")
 

@@ -169,6 +169,8 @@ def _condition(known: Evidence) -> str | None:
     if known.host.namespace != identity.pid_namespace():
         return None  # its processes can't be seen from here, but the lock is the kernel's word
     child, supervisor = known.find_child(), known.find_supervisor()
+    if child is None and identity.find_same(*known.child, f"supervisor:{known.token}"):
+        return "starting"  # forked, and not yet the command
     words = [] if child and not child.dead else ["finishing"]
     if supervisor is None:
         words.append("unsupervised")  # somebody stops it just now, and holds the lock meanwhile
