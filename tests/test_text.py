@@ -37,9 +37,13 @@ def test_one_line_has_no_breaks() -> None:
     assert one_line("a\n b\t\x1b[2Jc") == "a b c"
 
 
-@given(st.text(st.sampled_from("ab강아지\U0001f436"), max_size=20), st.integers(1, 30))
-def test_a_fitted_and_padded_text_is_exactly_as_wide_as_asked(text: str, columns: int) -> None:
-    assert width(pad(fit(text, columns), columns)) == columns
+@given(st.text(st.sampled_from("ab강아지\U0001f436"), max_size=20), st.integers(1, 30), st.booleans())
+def test_a_fitted_and_padded_text_is_exactly_as_wide_as_asked(text: str, columns: int, keep_end: bool) -> None:
+    assert width(pad(fit(text, columns, keep_end=keep_end), columns)) == columns
+
+
+def test_a_path_keeps_its_end() -> None:
+    assert fit("/a/long/path/name.png", 10, keep_end=True) == "…/name.png"
 
 
 @pytest.mark.parametrize(

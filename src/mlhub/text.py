@@ -52,18 +52,20 @@ def _cell(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def fit(text: str, columns: int) -> str:
-    """`text` cut to at most `columns`, an ellipsis where something was cut."""
+def fit(text: str, columns: int, *, keep_end: bool = False) -> str:
+    """`text` cut to at most `columns`, an ellipsis where something was cut: its end, or, of a path, its beginning."""
     if width(text) <= columns:
         return text
     kept: list[str] = []
     left = columns - 1
-    for character in text:
+    for character in reversed(text) if keep_end else text:
         left -= _cell(character)
         if left < 0:
             break
         kept.append(character)
-    return "".join(kept) + "…" if columns > 0 else ""
+    if columns <= 0:
+        return ""
+    return "…" + "".join(reversed(kept)) if keep_end else "".join(kept) + "…"
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:

@@ -38,7 +38,7 @@ def ls(json: Annotated[bool, typer.Option("--json", help="Print an array as JSON
     if json:
         emit_json(rows)
         return 0
-    heads = [Column("name"), Column("status"), Column("items", right=True), Column("folder", flex=True)]
+    heads = [Column("name"), Column("status"), Column("items", right=True), Column("folder", flex=True, path=True)]
     for line in table(heads, [[r["name"], r["status"], str(r.get("items", "–")), r.get("folder", "")] for r in rows]):
         say(line)
     if any(row["status"] == "missing" for row in rows):

@@ -59,12 +59,13 @@ def status_word(status: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table's column. `flex`: shrinks, down to `least`, when the table is too wide."""
+    """A table's column. `flex`: shrinks, down to `least`, when the table is too wide; `path`: by its beginning."""
 
     title: str
     right: bool = False
     flex: bool = False
     least: int = 8
+    path: bool = False
 
 
 def table(heads: Sequence[Column], rows: Sequence[Sequence[str]], *, total: int | None = None) -> list[str]:
@@ -79,6 +80,9 @@ def table(heads: Sequence[Column], rows: Sequence[Sequence[str]], *, total: int 
             excess -= cut
     lines = []
     for row in [[head.title for head in heads], *cells]:
-        line = "  ".join(pad(fit(cell, widths[i]), widths[i], right=heads[i].right) for i, cell in enumerate(row))
+        line = "  ".join(
+            pad(fit(cell, widths[i], keep_end=heads[i].path), widths[i], right=heads[i].right)
+            for i, cell in enumerate(row)
+        )
         lines.append(line.rstrip())
     return lines

@@ -10,6 +10,25 @@ if TYPE_CHECKING:
 
 _Pixel = tuple[int, int, int]
 
+#: a tile's picture in cells, about square on a screen, and the space between tiles
+_WIDTH, _HEIGHT, _GAP = 14, 7, 2
+#: what shows through a transparent picture: most are drawn for paper
+_PAPER = (244, 244, 244, 255)
+
+
+def grid(tiles: list[tuple[Path, str]], columns: int) -> list[str]:
+    """Lines of a grid of pictures, each with its caption below, as many beside each other as `columns` hold."""
+    from mlhub.text import fit, one_line, pad
+
+    beside = max(1, (columns + _GAP) // (_WIDTH + _GAP))
+    lines: list[str] = []
+    for start in range(0, len(tiles), beside):
+        row = tiles[start : start + beside]
+        drawn = [half_blocks(path, _WIDTH, _HEIGHT) for path, _ in row]
+        lines += [(" " * _GAP).join(parts) for parts in zip(*drawn, strict=True)]
+        lines.append((" " * _GAP).join(pad(fit(one_line(text), _WIDTH), _WIDTH) for _, text in row).rstrip())
+    return lines
+
 
 def half_blocks(path: Path, width: int, height: int) -> list[str]:
     """`height` lines of `width` cells showing the image; blank lines if it can't be shown."""
@@ -21,9 +40,9 @@ def half_blocks(path: Path, width: int, height: int) -> list[str]:
     try:
         with Image.open(path) as image:
             image.thumbnail((256, 256))
-            flat = Image.new("RGBA", image.size, (24, 24, 24, 255))
+            flat = Image.new("RGBA", image.size, _PAPER)
             flat.alpha_composite(image.convert("RGBA"))
-            small = flat.convert("RGB").resize((width, 2 * height))
+            small = flat.convert("RGB").resize((width, 2 * height), Image.Resampling.BOX)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
         return blank
     pixels = list(_rgb(small.tobytes()))

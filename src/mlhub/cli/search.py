@@ -121,45 +121,31 @@ def _print(answer: dict[str, Any], *, pictures: bool | None) -> None:
     from mlhub.text import one_line
 
     results = answer["results"]
-    index = answer["index"]
     took = f"{answer['took_ms']:.1f} ms"
-    say(f"{one_line(answer['query'])} → {len(results)} of {index.get('count', '?')}, {answer['bits']} bits, {took}")
+    say(f"{one_line(answer['query'])} → {len(results)} of {answer['index']['count']}, {answer['bits']} bits, {took}")
+    if coloured() if pictures is None else pictures:
+        from mlhub.cli.picture import grid
+
+        tiles = [(Path(hit["image"]), f"{hit['rank']} {hit['caption']}") for hit in results[:_PICTURES]]
+        for line in grid(tiles, columns()):
+            say(line)
     heads = [
         Column("rank", right=True),
         Column("caption", flex=True, least=16),
         Column("distance", right=True),
         Column("score", right=True),
-        Column("image", flex=True, least=20),
+        Column("image", flex=True, least=20, path=True),
     ]
-    drawn = coloured() if pictures is None else pictures
-    room = columns() - (_PICTURE_WIDTH + 2 if drawn else 0)
     cells = [
-        [
-            str(hit["rank"]),
-            str(hit["caption"]),
-            str(hit["distance"]),
-            f"{hit['score']:.3f}",
-            _shortened(str(hit["image"])),
-        ]
+        [str(hit["rank"]), hit["caption"], str(hit["distance"]), f"{hit['score']:.3f}", _shortened(hit["image"])]
         for hit in results
     ]
-    lines = table(heads, cells, total=room)
-    if not drawn:
-        for line in lines:
-            say(line)
-        return
-    from mlhub.cli.picture import half_blocks
-
-    say(" " * (_PICTURE_WIDTH + 2) + lines[0])
-    for hit, line in zip(results, lines[1:], strict=True):
-        rows = half_blocks(Path(hit["image"]), _PICTURE_WIDTH, _PICTURE_HEIGHT)
-        for number, row in enumerate(rows):
-            say(row + ("  " + line if number == _PICTURE_HEIGHT // 2 else ""))
+    for line in table(heads, cells):
+        say(line)
 
 
-#: columns and rows of a picture beside a hit
-_PICTURE_WIDTH = 8
-_PICTURE_HEIGHT = 4
+#: hits shown as pictures; the others stand in the table alone
+_PICTURES = 20
 
 
 def _shortened(path: str) -> str:
