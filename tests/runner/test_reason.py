@@ -83,6 +83,14 @@ def test_torchruns_own_exception_yields_to_the_ranks() -> None:
     assert explain(Ending(exit_code=1), log)[1] == "out of memory (GPU): torch.OutOfMemoryError: CUDA out of memory."
 
 
+def test_error_the_trainer_noted_comes_before_the_log() -> None:
+    ending = Ending(exit_code=1, error="CUDA out of memory.\nTried to allocate 2 GiB")
+    assert (
+        explain(ending, f"{TRACEBACK}ValueError: b\n")[1]
+        == "out of memory (GPU): CUDA out of memory. Tried to allocate 2 GiB"
+    )
+
+
 def test_full_disk() -> None:
     log = f"{TRACEBACK}OSError: [Errno 28] No space left on device\n"
     assert explain(Ending(exit_code=1), log)[1] == "disk full: OSError: [Errno 28] No space left on device"

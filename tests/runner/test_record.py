@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlhub.paths import AttemptPaths
+from mlhub.paths import AttemptPaths, RunPaths
 from mlhub.runner import record
 
 ENDED = {"status": "failed", "exit_code": 3, "reason": "exit code 3"}
@@ -26,6 +26,10 @@ def write_slot(folder: Path, tree: dict[str, Any]) -> Path:
 def test_names_are_those_of_the_paths(name: str) -> None:
     path: Path = getattr(AttemptPaths(Path("/runs/1/attempts/1")), name)
     assert path.name == getattr(record, name.upper())
+
+
+def test_name_of_the_outcome_is_that_of_the_paths() -> None:
+    assert RunPaths(Path("/runs/1")).outcome.name == record.OUTCOME
 
 
 def test_slot_gives_back_what_was_written(tmp_path: Path) -> None:

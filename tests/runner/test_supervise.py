@@ -231,6 +231,12 @@ def test_exception_of_an_earlier_attempt_is_not_blamed(box: Sandbox) -> None:
     assert box.final(2).reason == "exit code 1"
 
 
+def test_error_the_trainer_noted_is_the_reason(box: Sandbox) -> None:
+    noted = '{\\"outcome\\":\\"failed\\",\\"token\\":\\"$MLHUB_RUN_TOKEN\\",\\"error\\":\\"no such data set\\"}'
+    box.shell(f'echo "{noted}" > {box.paths.outcome}; exit 1')
+    assert box.final().reason == "exit code 1: no such data set"
+
+
 def test_newest_attempt_is_mirrored_in_the_run_folder(box: Sandbox) -> None:
     for attempt, code in ((1, 3), (2, 4)):
         box.shell(f"exit {code}", attempt=attempt)

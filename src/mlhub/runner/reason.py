@@ -35,7 +35,10 @@ _WORDS = {
 
 
 class Ending(NamedTuple):
-    """What is known of an end. `who` asked for it, `ours` if by `mlhub stop`; `forced`: the seconds of grace given."""
+    """What is known of an end. `who` asked for it, `ours` if by `mlhub stop`; `forced`: the seconds of grace given.
+
+    `error` is what the trainer itself noted in `outcome.json`.
+    """
 
     exit_code: int | None = None
     signal: str | None = None
@@ -43,6 +46,7 @@ class Ending(NamedTuple):
     ours: bool = False
     forced: float | None = None
     evidence: tuple[str, ...] = ()
+    error: str = ""
 
 
 def explain(ending: Ending, tail: str) -> tuple[str, str | None]:
@@ -58,7 +62,7 @@ def explain(ending: Ending, tail: str) -> tuple[str, str | None]:
     if ending.signal:
         words = _WORDS.get(ending.signal)
         return "failed", f"killed by {ending.signal}" + (f" ({words})" if words else "")
-    return "failed", _from_log(ending.exit_code, tail)
+    return "failed", _from_error(ending, tail)
 
 
 def _stopped(ending: Ending) -> str:
@@ -68,15 +72,15 @@ def _stopped(ending: Ending) -> str:
     return f"{text}, forced after {ending.forced:g} s" if ending.forced else f"{text}, forced at once"
 
 
-def _from_log(code: int | None, tail: str) -> str:
-    chain = exceptions(tail)
+def _from_error(ending: Ending, tail: str) -> str:
+    chain = [one_line(ending.error)] if ending.error else exceptions(tail)
     last = chain[-1] if chain else ""
     told = "\n".join(chain) if chain else tail[-4096:]
     if _GPU.search(told):
         return _cut("out of memory (GPU)" + (f": {last}" if last else ""))
     if _FULL.search(told):
         return _cut("disk full" + (f": {last}" if last else ""))
-    return _cut(f"exit code {code}" + (f": {last}" if last else ""))
+    return _cut(f"exit code {ending.exit_code}" + (f": {last}" if last else ""))
 
 
 def exceptions(tail: str) -> list[str]:

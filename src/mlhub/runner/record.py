@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 #: names in the folder of an attempt: the same as `mlhub.paths.AttemptPaths`, which a test compares
 LOCK, SLOT, EXIT, PROCESS, LAUNCH, STOP = "lock", "exit.slot", "exit.json", "process.json", "launch.json", "stop.json"
+#: in the folder of the run: the trainer's own word on how it ended, as `mlhub.paths.RunPaths`
+OUTCOME = "outcome.json"
 #: the whole exit record, checksum and padding included, reserved on disk before the start
 SLOT_SIZE = 4096
 #: no file of ours is larger; a larger one is not read
@@ -181,6 +183,12 @@ def read_exit(folder: str) -> Tree | None:
         if text(tree, "status") in ("completed", "failed", "cancelled"):
             return tree
     return None
+
+
+def read_outcome(run_dir: str, token: str) -> Tree | None:
+    """The trainer's own word, if it is about the very start that `token` names."""
+    tree = read_json(os.path.join(run_dir, OUTCOME))
+    return tree if token and text(tree, "token") == token else None
 
 
 def write_copies(folder: str, name: str, tree: Tree, *, durable: bool = True) -> None:

@@ -16,11 +16,11 @@ import sys
 import time
 
 from mlhub.runner import family, identity, lock, oom, record
+from mlhub.runner.child import become_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
 
 #: left-behind processes may end by themselves, then after TERM, for this long
 SETTLE_SECONDS = 0.5
@@ -115,7 +115,7 @@ class Supervisor:
         if self.child == 0:
             for descriptor in (release, failure, *locks, *([self.report] if self.report is not None else [])):
                 os.close(descriptor)  # now, not at exec: a child at the gate must not hold a dead supervisor's lock
-            self.become_command(gate, failed, log)
+            become_command(self.launch, gate, failed, log)
         for descriptor in (gate, failed, log):
             os.close(descriptor)
         try:
@@ -133,32 +133,6 @@ class Supervisor:
             os.waitpid(self.child, 0)
             raise Refused(trouble)
         self.answer({"pid": self.child, "supervisor_pid": os.getpid(), "started_at": record.timestamp(self.started)})
-
-    def become_command(self, gate: int, failed: int, log: int) -> NoReturn:
-        """In the child: own session, signals restored, wait at the gate, exec. Never returns."""
-        command = [str(word) for word in self.launch["argv"]]
-        cwd = record.text(self.launch, "cwd")
-        what = f"start {command[0]!r}"
-        try:
-            os.setsid()
-            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            if os.read(gate, 1) != b"g":
-                os._exit(0)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
-            what = f"enter the folder {cwd!r}"
-            os.chdir(cwd)
-            what = f"start {command[0]!r}"
-            environment = {**os.environ, identity.TOKEN_NAME: record.text(self.launch, "token")}
-            os.execvpe(command[0], command, environment)  # noqa: S606 - no shell is meant
-        except BaseException as error:
-            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-            os.write(failed, f"cannot {what}: {reason}".encode(errors="backslashreplace"))
-        finally:
-            os._exit(127)
 
     def write_process(self) -> None:
         """Who runs it, on disk before anything runs. Raises OSError."""
@@ -265,9 +239,10 @@ class Supervisor:
         try:
             from mlhub.runner import reason
 
+            outcome = record.read_outcome(self.run_dir, record.text(self.launch, "token"))
             ending = reason.Ending(
                 tree["exit_code"], tree["signal"], self.request.who if self.request else self.sender,
-                self.request is not None, tree["forced"], tuple(tree["evidence"]),
+                self.request is not None, tree["forced"], tuple(tree["evidence"]), record.text(outcome, "error"),
             )  # fmt: skip
             plain = ending.exit_code == 0 or ending.ours
             return reason.explain(

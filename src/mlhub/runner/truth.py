@@ -202,9 +202,7 @@ def find_orphans(known: Evidence) -> list[identity.Process]:
 
 def _by_outcome(folder: AttemptPaths, known: Evidence, orphans: tuple[int, ...] = ()) -> Verdict | None:
     """The trainer's own word on how it ended, if it is about this very start; None without one."""
-    outcome = record.read_json(str(folder.root.parent.parent / "outcome.json"))
-    if not known.token or record.text(outcome, "token") != known.token:
-        return None
+    outcome = record.read_outcome(str(folder.root.parent.parent), known.token)
     word, ended = record.text(outcome, "outcome"), record.real(outcome, "time")
     if word not in ("completed", "failed"):
         return None
