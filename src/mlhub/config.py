@@ -48,6 +48,7 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long, how fast, in what precision."""
 
+    #: concepts a step: each gives up to two images, and a caption in every language
     batch_size: Positive | Literal["auto"] = 64
     max_epochs: Positive = 30
     learning_rate: Weight = 1e-3
@@ -58,13 +59,14 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scheduler: Literal["cosine", "constant"] = "cosine"
     gradient_clip_val: Weight | None = 1.0
     accumulate_grad_batches: Positive = 1
-    val_check_interval: Positive | Share = 1
+    #: up to 1, a share of an epoch; above, steps
+    val_check_interval: Positive | Annotated[float, msgspec.Meta(gt=0, le=1)] = 1
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true"] = "32-true"
     early_stopping_patience: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    #: of the tiny backbone's word table and of the anchors; null: learning_rate
     table_lr: Weight | None = None
     anchor_lr: Weight | None = None
     seed: int = 1
-    ema_decay: Share = 0.0
 
 
 class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +78,7 @@ class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: Weight = 0.0
     quantization: Weight = 0.0
     distillation: Weight = 0.0
+    #: of the anchor loss's targets
     smoothing: Share = 0.0
 
 

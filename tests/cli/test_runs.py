@@ -156,3 +156,7 @@ def test_gpu_without_a_driver_is_an_empty_list(cli: Cli) -> None:
     report = cli.json("gpu")
     assert report["gpus"] == []
     assert report["auto"]["batch_size"] == 64
+
+
+def test_another_database_is_refused_rather_than_ignored(cli: Cli) -> None:
+    assert "SQLite only" in cli("ls", code=1, MLHUB_DATABASE_URL="postgresql://host/db").stderr

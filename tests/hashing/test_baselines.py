@@ -90,5 +90,10 @@ def test_the_itq_rotation_is_a_rotation_that_brings_rows_nearer_to_their_signs()
     rows = vectors(500, 16)
     rotation = itq_rotation(rows, seed=0)
     np.testing.assert_allclose(rotation.T @ rotation, np.eye(16), atol=1e-4)
-    turned = rows @ rotation
-    assert np.square(turned - np.sign(turned)).sum() < np.square(rows - np.sign(rows)).sum()
+    away = [np.square(np.abs(turned) - 1).sum() for turned in (rows @ rotation, rows, rows @ rotation.T)]
+    assert away[0] < min(away[1:])
+
+
+def test_another_seed_gives_another_itq_rotation():
+    rows = vectors(500, 16)
+    assert not np.allclose(itq_rotation(rows, seed=0), itq_rotation(rows, seed=1), atol=1e-3)

@@ -77,6 +77,17 @@ def test_same_label_is_another_question_than_same_concept(emoji):
     assert found["eval/t2i/map_label_float"] < found["eval/t2i/map_float"]
 
 
+def test_a_task_in_which_nothing_can_be_found_has_no_figure(tmp_path):
+    """French names only the concept that holds nothing out."""
+    items = (
+        Item("0-a", "0-a.png", {"en": ("name 0",)}, concept="c0", split="test"),
+        Item("1-a", "1-a.png", {"en": ("name 1",), "fr": ("nom 1",)}, concept="c1"),
+    )
+    made = plan(Dataset("emoji", tmp_path, items, "f"), ["en", "fr"])
+    images, texts = encoded([0, 1], 0.0, seed=2), encoded([0, 1, 1], 0.0, seed=3)
+    assert {figure.task for figure in measure(made, images, texts, BITS)} == {"t2i", "i2t"}
+
+
 @pytest.fixture
 def run_folder(world, tmp_path, monkeypatch):
     monkeypatch.setenv("MLHUB_HOME", str(world.home))

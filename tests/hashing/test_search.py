@@ -85,6 +85,13 @@ def test_score_ranks_only_those_the_codes_put_on_the_short_list(copy):
     assert {hit.id for hit in found} == {"red-disc", "red-square"}
 
 
+def test_more_results_than_the_short_list_are_still_given(copy):
+    about = json.loads((copy / "index.json").read_text())
+    about["protocol"]["short_list"] = 2
+    (copy / "index.json").write_text(json.dumps(about))
+    assert len(Searcher(copy).text("red", k=9, bits=128).results) == 9
+
+
 def test_equal_scores_are_in_the_order_of_their_ids(copy):
     vectors, codes = np.load(copy / "vectors.npy"), np.load(copy / "codes.npy")
     vectors[:], codes[:] = vectors[5], codes[5]
@@ -98,6 +105,14 @@ def test_equal_scores_are_in_the_order_of_their_ids(copy):
 def test_the_caption_shown_is_the_nearest_in_the_query_s_language(searcher):
     assert searcher.text("something red", k=1).results[0].caption == "something red"
     assert searcher.text("빨강", k=1).results[0].caption == "빨강"
+
+
+def test_a_caption_in_another_language_is_not_shown_though_it_be_nearer(copy):
+    languages = [json.loads(line)["language"] for line in (copy / "texts.jsonl").read_text().splitlines()]
+    vectors = np.load(copy / "text_vectors.npy")
+    vectors[[language == "ko" for language in languages]] *= -1
+    np.save(copy / "text_vectors.npy", vectors)
+    assert Searcher(copy).text("빨강", k=1).results[0].caption == "빨강"
 
 
 def test_every_caption_is_there_beside_it(searcher):
@@ -182,6 +197,13 @@ def test_a_file_cut_short_is_named_with_the_command_that_mends_it(copy, name):
     with pytest.raises(MlhubError, match=name) as error:
         Searcher(copy)
     assert "mlhub index" in error.value.hint
+
+
+def test_an_index_of_a_newer_mlhub_is_refused(copy):
+    about = json.loads((copy / "index.json").read_text())
+    (copy / "index.json").write_text(json.dumps(about | {"format": 2}))
+    with pytest.raises(MlhubError, match="newer than this mlhub"):
+        Searcher(copy)
 
 
 def test_a_file_of_another_index_is_noticed(copy):

@@ -18,6 +18,7 @@ def main() -> None:
         _tell(error.message, error.hint)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
+        _tell("interrupted", "Nothing was left half-made; a run that was started goes on: mlhub ls")
         sys.exit(130)
     except BrokenPipeError:  # `mlhub ls | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

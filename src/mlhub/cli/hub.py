@@ -25,7 +25,13 @@ def open_home() -> Home:
     """The home, made 0700 if it is not there. Raises StoreError if it can't be used; warns if others may read it."""
     from mlhub.settings import Settings
 
-    home = Settings.load().to_home()
+    settings = Settings.load()
+    if settings.database_url:
+        raise StoreError(
+            "MLHUB_DATABASE_URL is set, and this version keeps its store in SQLite only",
+            "Unset it (or take database_url out of config.toml); the store then is mlhub.db in the home.",
+        )
+    home = settings.to_home()
     try:
         home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         mode = home.root.stat().st_mode & 0o777

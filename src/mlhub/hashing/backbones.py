@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +60,7 @@ class Backbone(nn.Module):
 class OpenClip(Backbone):
     """A model of open_clip, with its own transforms and tokenizer."""
 
-    def __init__(self, name: str, pretrained: str | None, *, frozen: bool = False) -> None:
+    def __init__(self, name: str, pretrained: str | None, most_words: int = 64, *, frozen: bool = False) -> None:
         super().__init__()
         import open_clip
 
@@ -75,15 +75,22 @@ class OpenClip(Backbone):
                 f"{name} ({pretrained}) can't be loaded: {_first_line(error)}", "mlhub doctor tells what is missing."
             ) from error
         self.name = name
+        self.most_words = most_words
         self.clip = clip
         self.frozen = frozen
         if frozen:
             self.clip.requires_grad_(False)
         self._tokenizer = open_clip.get_tokenizer(name)
-        self._geometry, self._mean, self._std, self._size = _split_transform(transform)
+        self._geometry, self._mean, self._std = _split_transform(transform)
         with torch.no_grad():
             self.text_dim = int(self.clip.encode_text(self.tokens(["a"])[0]).shape[1])
         self.image_dim = self.text_dim
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if self.frozen:
+            self.clip.eval()  # its dropout and statistics are not ours to disturb
+        return self
 
     def picture(self, image: Image.Image) -> Tensor:
         pixels: Tensor = self._geometry(image.convert("RGBA"))
@@ -102,7 +109,7 @@ class OpenClip(Backbone):
         return vectors
 
     def tokens(self, texts: Sequence[str]) -> Tokens:
-        return (self._tokenizer(list(texts)),)
+        return (self._tokenizer([first_words(text, self.most_words) for text in texts]),)
 
     def texts(self, tokens: Tokens) -> Tensor:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
@@ -110,11 +117,15 @@ class OpenClip(Backbone):
         return vectors
 
 
+def first_words(text: str, most: int) -> str:
+    return " ".join(text.split()[:most])
+
+
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _split_transform(transform: Any) -> tuple[Any, Tensor, Tensor, int]:  # noqa: ANN401 - torchvision's Compose
+def _split_transform(transform: Any) -> tuple[Any, Tensor, Tensor]:  # noqa: ANN401 - torchvision's Compose
     """open_clip's transform as geometry on any mode, and the normalisation that follows."""
     from torchvision import transforms as tv
 
@@ -123,11 +134,9 @@ def _split_transform(transform: Any) -> tuple[Any, Tensor, Tensor, int]:  # noqa
     for step in transform.transforms:
         if isinstance(step, tv.Normalize):
             mean, std = torch.as_tensor(step.mean), torch.as_tensor(step.std)
-        elif isinstance(step, tv.Resize | tv.CenterCrop) or type(step).__module__.startswith("open_clip"):
+        elif type(step).__name__.startswith(("Resize", "CenterCrop")):  # torchvision's and open_clip's own
             geometry.append(step)
-    size = next((step.size for step in reversed(geometry) if hasattr(step, "size")), 224)
-    side = int(size[0] if isinstance(size, list | tuple) else size)
-    return tv.Compose([*geometry, tv.PILToTensor()]), mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1), side
+    return tv.Compose([*geometry, tv.PILToTensor()]), mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)
 
 
 def _crop_and_colour(pixels: Tensor, generator: torch.Generator) -> Tensor:
@@ -143,15 +152,17 @@ def _crop_and_colour(pixels: Tensor, generator: torch.Generator) -> Tensor:
     return ((moved - 0.5) * contrast + 0.5).clamp(0, 1)
 
 
-def build(config: ModelConfig, image_size: int, *, texts: Sequence[str] | None = None, words: int = 0) -> Backbone:
-    """The backbone of a configuration.
+def build(
+    config: ModelConfig, image_size: int, most_words: int = 64, *, texts: Sequence[str] | None = None, words: int = 0
+) -> Backbone:
+    """The backbone of a configuration; of longer texts it reads the first `most_words` words.
 
     `tiny` takes its vocabulary from `texts` when training starts; `words` is its size when weights will be loaded.
     """
     if config.backbone == "tiny":
         from mlhub.hashing.tiny import Tiny
 
-        return Tiny(image_size, config.hidden_dim, config.dropout, texts=texts, words=words)
+        return Tiny(image_size, config.hidden_dim, config.dropout, most_words, texts=texts, words=words)
     # weights about to be loaded from a checkpoint need no download, unless they were frozen and hence not in it
     pretrained = config.pretrained if texts is not None or config.freeze_backbone else None
-    return OpenClip(config.backbone, pretrained, frozen=config.freeze_backbone)
+    return OpenClip(config.backbone, pretrained, most_words, frozen=config.freeze_backbone)

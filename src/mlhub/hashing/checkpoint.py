@@ -145,7 +145,8 @@ def load(path: Path) -> Encoder:
 
 def _rebuild(config: RunConfig, tensors: dict[str, Tensor], file: Path) -> HashingModel:
     words = len(tensors[_WORDS]) if _WORDS in tensors else 0
-    model = HashingModel(backbones.build(config.model, config.data.image_size, words=words), config.model.dropout)
+    backbone = backbones.build(config.model, config.data.image_size, config.data.max_text_length, words=words)
+    model = HashingModel(backbone, config.model.dropout)
     try:
         missing, unexpected = model.load_state_dict(tensors, strict=False)
     except RuntimeError as error:

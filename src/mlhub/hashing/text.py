@@ -132,7 +132,8 @@ def bags(texts: Sequence[str], keys: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         hashes.extend(bag.keys())
         weights.extend(bag.values())
     raw = torch.tensor(hashes, dtype=torch.int64)
-    rows = torch.searchsorted(keys, raw).clamp_(max=max(0, len(keys) - 1))
-    weight = torch.tensor(weights, dtype=torch.float32)
-    weight = torch.where(keys[rows] == raw, weight, torch.zeros(())) if len(raw) else weight
+    if not len(keys):
+        return raw[:0], torch.zeros(0), torch.zeros(len(starts), dtype=torch.int64)
+    rows = torch.searchsorted(keys, raw).clamp_(max=len(keys) - 1)
+    weight = torch.tensor(weights, dtype=torch.float32) * (keys[rows] == raw)
     return rows, weight, torch.tensor(starts, dtype=torch.int64)

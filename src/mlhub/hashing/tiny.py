@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from mlhub.hashing import front, pictures, text
-from mlhub.hashing.backbones import Backbone, Tokens
+from mlhub.hashing.backbones import Backbone, Tokens, first_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,10 +27,18 @@ class Tiny(Backbone):
     name = "tiny"
 
     def __init__(
-        self, image_size: int, hidden: int, dropout: float, *, texts: Sequence[str] | None = None, words: int = 0
+        self,
+        image_size: int,
+        hidden: int,
+        dropout: float,
+        most_words: int = 64,
+        *,
+        texts: Sequence[str] | None = None,
+        words: int = 0,
     ) -> None:
         super().__init__()
         self.size = image_size
+        self.most_words = most_words
         self.image_dim = self.text_dim = hidden
         keys = text.vocabulary(texts) if texts is not None else torch.zeros(words, dtype=torch.int64)
         self.register_buffer("keys", keys)
@@ -94,7 +102,7 @@ class Tiny(Backbone):
         return vectors
 
     def tokens(self, texts: Sequence[str]) -> Tokens:
-        return text.bags(texts, self.keys)
+        return text.bags([first_words(one, self.most_words) for one in texts], self.keys)
 
     def texts(self, tokens: Tokens) -> Tensor:
         rows, weights, starts = tokens

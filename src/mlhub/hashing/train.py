@@ -39,7 +39,7 @@ _MOST_NAMES = 20_000
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m mlhub.hashing.train", description="Train a hashing model.")
     parser.add_argument(
-        "--config", type=Path, default=os.environ.get("MLHUB_CONFIG"), help="YAML (default: MLHUB_CONFIG)"
+        "--config", type=Path, default=os.environ.get("MLHUB_CONFIG") or None, help="YAML (default: MLHUB_CONFIG)"
     )
     parsed = parser.parse_args(arguments)
     if parsed.config is None:
@@ -143,7 +143,7 @@ def _backbone(config: RunConfig, concepts: Concepts) -> Backbone:
     from mlhub.hashing import backbones
 
     texts = [text for captions in concepts.captions for some in captions.values() for text in some]
-    return backbones.build(config.model, config.data.image_size, texts=texts)
+    return backbones.build(config.model, config.data.image_size, config.data.max_text_length, texts=texts)
 
 
 def _start(backbone: Backbone, model: Any, losses: Any, concepts: Concepts, pictures: Any) -> None:  # noqa: ANN401

@@ -5,6 +5,9 @@ What is true is decided in `runner.truth`; here it becomes rows. There is no dae
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from mlhub.errors import NotFoundError
 from mlhub.metrics import fold, read_records
 from mlhub.runner.truth import Verdict, inspect
 from mlhub.store.runs import ACTIVE
@@ -22,7 +25,8 @@ _NEVER_STARTED_SECONDS = 10
 def refresh_active(store: Store) -> None:
     """Bring every queued or running row up to date."""
     for run in store.active():
-        settle(store, run)
+        with suppress(NotFoundError):  # ended and removed by somebody else between two lines of ours
+            settle(store, run)
 
 
 def refresh(store: Store, run: Run) -> Run:
