@@ -1,0 +1,116 @@
+"""Any model of open_clip stands behind the same interface as tiny; a very small one is trained here, offline."""
+
+import json
+
+import open_clip
+import pytest
+import torch
+
+from conftest import make_dataset
+from mlhub.config import CheckpointConfig, DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
+from mlhub.hashing import backbones, checkpoint, train
+from mlhub.paths import RunPaths
+
+TINY_CLIP = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "mlhub-test-clip.json"
+    path.write_text(json.dumps(TINY_CLIP))
+    open_clip.add_model_config(path)
+
+
+def build(*, frozen=False):
+    return backbones.build(ModelConfig(backbone="mlhub-test-clip", freeze_backbone=frozen), 32, texts=["a"])
+
+
+def config(**model):
+    return RunConfig(
+        model=ModelConfig(backbone="mlhub-test-clip", hidden_dim=32, **model),
+        data=DataConfig(dataset="shapes", image_size=32),
+        training=TrainingConfig(batch_size=4, max_epochs=2, warmup_steps=1),
+        loss=LossConfig(contrastive=1.0, quantization=0.1),
+        checkpoint=CheckpointConfig(monitor="val/map_16"),
+    )
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    make_dataset(tmp_path / "data" / "shapes")
+    lines = (tmp_path / "data" / "shapes" / "items.jsonl").read_text().replace('"test"', '"val"')
+    (tmp_path / "data" / "shapes" / "items.jsonl").write_text(lines)
+    monkeypatch.setenv("MLHUB_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_images_and_texts_have_the_width_the_backbone_says():
+    backbone = build()
+    pictures = torch.randint(0, 255, (3, 3, 32, 32), dtype=torch.uint8)
+    assert backbone.images(backbone.batch(pictures, None)).shape == (3, backbone.image_dim)
+    assert backbone.texts(backbone.tokens(["a dog", "강아지"])).shape == (2, backbone.text_dim)
+
+
+def test_a_picture_is_resized_as_open_clip_says_and_laid_on_white():
+    from PIL import Image
+
+    pixels = build().picture(Image.new("RGBA", (50, 90)))
+    assert pixels.shape == (3, 32, 32)
+    assert pixels.min() == 255
+
+
+def test_a_batch_is_normalised_as_open_clip_says():
+    backbone = build()
+    white = torch.full((1, 3, 32, 32), 255, dtype=torch.uint8)
+    mean, std = torch.tensor(open_clip.OPENAI_DATASET_MEAN), torch.tensor(open_clip.OPENAI_DATASET_STD)
+    assert torch.allclose(backbone.batch(white, None)[0, :, 0, 0], (1 - mean) / std)
+
+
+def test_augmentation_keeps_the_shape():
+    backbone = build()
+    pictures = torch.randint(0, 255, (3, 3, 32, 32), dtype=torch.uint8)
+    assert backbone.batch(pictures, torch.Generator().manual_seed(1)).shape == (3, 3, 32, 32)
+
+
+def test_a_frozen_backbone_has_no_gradient():
+    assert not any(parameter.requires_grad for parameter in build(frozen=True).parameters())
+
+
+def test_it_trains_a_few_steps_and_its_checkpoint_encodes(home):
+    paths = RunPaths(home / "runs" / "1")
+    train.train(config(), paths)
+    encoder = checkpoint.load(paths.root)
+    assert encoder.texts(["a red disc"]).logits.shape == (1, 128)
+    assert encoder.images([home / "data" / "shapes" / "images" / "red-disc.png"]).vectors.shape[0] == 1
+
+
+def test_training_moves_the_backbone_unless_it_is_frozen(home):
+    moved = {}
+    for frozen in (False, True):
+        torch.manual_seed(7)
+        before = build(frozen=frozen).clip.visual.proj.detach().clone()
+        trained = train_backbone(home, frozen)
+        moved[frozen] = not torch.equal(before, trained)
+    assert moved == {False: True, True: False}
+
+
+def train_backbone(home, frozen):
+    """The projection after training: the module itself, as frozen weights are not in the checkpoint."""
+    kept = []
+    original = train._backbone
+
+    def remember(run_config, concepts):
+        torch.manual_seed(7)
+        kept.append(original(run_config, concepts))
+        return kept[-1]
+
+    train._backbone = remember
+    try:
+        train.train(config(freeze_backbone=frozen), RunPaths(home / "runs" / f"frozen-{frozen}"))
+    finally:
+        train._backbone = original
+    return kept[0].clip.visual.proj.detach()

@@ -1,0 +1,150 @@
+"""A checkpoint holds weights and what they mean; anything else is refused in one line, and nothing is unpickled."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mlhub.errors import MlhubError, NotFoundError
+from mlhub.hashing import checkpoint
+
+
+@pytest.fixture
+def copy(world, tmp_path):
+    """A run's folder of its own, to break."""
+    shutil.copytree(world.checkpoint.parent, tmp_path / "run" / "checkpoints")
+    return tmp_path / "run" / "checkpoints" / "best.safetensors"
+
+
+def test_run_folder_checkpoints_folder_file_and_sidecar_name_the_same(copy):
+    places = (copy.parents[1], copy.parent, copy, copy.with_suffix(".json"))
+    assert len({checkpoint.load(place).digest for place in places}) == 1
+
+
+def test_last_is_taken_where_there_is_no_best(copy):
+    for suffix in (".safetensors", ".json"):
+        copy.with_suffix(suffix).rename(copy.with_name(f"last{suffix}"))
+    assert checkpoint.load(copy.parent).path.name == "last.safetensors"
+
+
+def test_what_was_saved_is_what_is_loaded(world, tmp_path):
+    encoder = checkpoint.load(world.checkpoint)
+    again = tmp_path / "again.safetensors"
+    checkpoint.save(again, encoder.model, lambda sha256: replaced(encoder.sidecar, sha256))
+    one, two = encoder.texts(["red", "파랑"]), checkpoint.load(again).texts(["red", "파랑"])
+    assert np.array_equal(one.logits, two.logits)
+    assert np.array_equal(one.vectors, two.vectors)
+
+
+def replaced(sidecar, sha256):
+    import msgspec
+
+    return msgspec.structs.replace(sidecar, sha256=sha256)
+
+
+def test_files_and_decoded_images_are_encoded_alike(world):
+    encoder = checkpoint.load(world.checkpoint)
+    path = world.picture("red-disc")
+    assert np.array_equal(encoder.images([path]).logits, encoder.images([Image.open(path)]).logits)
+
+
+def test_encoded_is_float32_with_vectors_of_length_one(world):
+    found = checkpoint.load(world.checkpoint).texts(["red", "green", "blue"])
+    assert (found.logits.dtype, found.vectors.dtype) == (np.float32, np.float32)
+    assert found.logits.shape == (3, 128)
+    assert np.allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
+
+
+def test_many_are_encoded_as_one_by_one(world):
+    encoder = checkpoint.load(world.checkpoint)
+    texts = ["red", "green", "blue"] * 100
+    assert np.array_equal(encoder.texts(texts).logits > 0, np.tile(encoder.texts(texts[:3]).logits > 0, (100, 1)))
+
+
+def test_a_model_that_learned_tells_its_colours_apart(world):
+    encoder = checkpoint.load(world.checkpoint)
+    seen = encoder.images([world.picture(f"{name}-square") for name in ("red", "green", "blue")])
+    scores = encoder.texts(["red", "green", "blue"]).vectors @ seen.vectors.T
+    assert scores.argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_no_checkpoint_names_the_command(tmp_path):
+    with pytest.raises(NotFoundError, match="no checkpoint here"):
+        checkpoint.load(tmp_path)
+    with pytest.raises(NotFoundError, match="no such checkpoint"):
+        checkpoint.load(tmp_path / "gone.safetensors")
+
+
+def test_a_pickle_is_refused_unopened(tmp_path, copy):
+    evil = tmp_path / "evil.safetensors"
+    torch.save({"a": torch.zeros(2)}, evil)
+    shutil.copy(copy.with_suffix(".json"), evil.with_suffix(".json"))
+    with pytest.raises(MlhubError, match=r"evil\.safetensors is not a checkpoint of mlhub"):
+        checkpoint.load(evil)
+
+
+def test_weights_without_a_sidecar_are_refused(copy):
+    copy.with_suffix(".json").unlink()
+    with pytest.raises(MlhubError, match=r"best\.json is missing"):
+        checkpoint.load(copy)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}'])
+def test_a_broken_sidecar_is_refused(copy, text):
+    copy.with_suffix(".json").write_text(text)
+    with pytest.raises(MlhubError, match="is not a checkpoint of mlhub"):
+        checkpoint.load(copy)
+
+
+def test_a_format_of_the_future_is_refused(copy):
+    sidecar = json.loads(copy.with_suffix(".json").read_text())
+    copy.with_suffix(".json").write_text(json.dumps(sidecar | {"format": 99}))
+    with pytest.raises(MlhubError, match="format 99 is newer"):
+        checkpoint.load(copy)
+
+
+def test_a_flipped_bit_is_noticed(copy):
+    data = bytearray(copy.read_bytes())
+    data[-100] ^= 1
+    copy.write_bytes(data)
+    with pytest.raises(MlhubError, match="not those that"):
+        checkpoint.load(copy)
+
+
+def test_a_truncated_file_is_noticed(copy):
+    copy.write_bytes(copy.read_bytes()[:-50])
+    with pytest.raises(MlhubError, match="is not a checkpoint of mlhub"):
+        checkpoint.load(copy)
+
+
+def test_weights_of_another_model_are_refused(copy):
+    sidecar = json.loads(copy.with_suffix(".json").read_text())
+    sidecar["config"]["model"]["hidden_dim"] = 32
+    copy.with_suffix(".json").write_text(json.dumps(sidecar))
+    with pytest.raises(MlhubError, match="is not a checkpoint of mlhub"):
+        checkpoint.load(copy)
+
+
+def test_a_failed_write_leaves_the_old_one(copy, monkeypatch):
+    encoder, before = checkpoint.load(copy), copy.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(MlhubError, match="can't be written: No space left"):
+        checkpoint.save(copy, encoder.model, lambda sha256: replaced(encoder.sidecar, sha256))
+    assert copy.read_bytes() == before
+    assert sorted(path.name for path in copy.parent.iterdir()) == ["best.json", "best.safetensors"]
+
+
+def test_loading_needs_no_lightning(world):
+    code = "import sys, pathlib; from mlhub.hashing import checkpoint; "
+    code += f"checkpoint.load(pathlib.Path({str(world.checkpoint)!r})); "
+    code += "print([name for name in ('lightning', 'open_clip', 'torchvision') if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -1,0 +1,113 @@
+"""Batches: concepts, two of their pictures, a caption in every language; the same seed gives the same batches."""
+
+import threading
+
+import msgspec
+import pytest
+import torch
+
+from conftest import make_dataset
+from mlhub.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from mlhub.data.items import Dataset
+from mlhub.errors import MlhubError
+from mlhub.hashing import backbones, data
+
+CONFIG = RunConfig(model=ModelConfig(hidden_dim=16), data=DataConfig(dataset="shapes", image_size=24))
+
+
+@pytest.fixture
+def shapes(tmp_path):
+    return make_dataset(tmp_path)
+
+
+def batches(dataset, *, seed=1, size=4):
+    concepts = data.gather(dataset, ("en", "ko"))
+    backbone = backbones.build(CONFIG.model, 24, texts=concepts.documents())
+    items = dataset.select("train")
+    pictures = data.decode(dataset, items, backbone, 2)
+    config = msgspec.structs.replace(CONFIG, training=TrainingConfig(seed=seed))
+    return data.Batches(config, size, backbone, concepts, items, pictures)
+
+
+def equal(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one[2:], other[2:], strict=True)) and torch.equal(one[0], other[0])
+
+
+def test_a_batch_has_two_images_and_a_caption_in_each_language_of_every_concept(shapes):
+    batch = next(iter(batches(shapes)))
+    assert len(batch.images) == len(batch.image_concepts) == 8
+    assert len(batch.text_concepts) == 8
+    assert set(batch.image_concepts.tolist()) == set(batch.text_concepts.tolist())
+
+
+def test_an_epoch_shows_every_concept_once(shapes):
+    seen = [concept for batch in batches(shapes) for concept in batch.text_concepts.unique().tolist()]
+    assert sorted(seen) == list(range(8))
+
+
+def test_the_same_seed_gives_the_same_batches(shapes):
+    for one, other in zip(batches(shapes), batches(shapes), strict=True):
+        assert equal(one, other)
+
+
+def test_another_seed_and_another_epoch_give_others(shapes):
+    source = batches(shapes)
+    first = next(iter(source))
+    assert not equal(first, next(iter(source)))
+    assert not equal(first, next(iter(batches(shapes, seed=2))))
+
+
+def test_held_out_images_are_not_drawn_from(shapes):
+    held = {item.concept for item in shapes.select("test")}
+    assert all(len(rows) == (1 if name in held else 2) for name, rows in named(batches(shapes)).items())
+
+
+def named(source):
+    return {source.concepts.names[row]: rows for row, rows in source.rows.items()}
+
+
+def test_the_thread_ends_when_the_reader_stops_early(shapes):
+    source = iter(batches(shapes, size=1))
+    next(source)
+    source.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "batches"]
+
+
+def test_what_fails_in_the_thread_is_raised_in_the_reader(shapes, monkeypatch):
+    source = batches(shapes)
+    monkeypatch.setattr(source, "prepare", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        next(iter(source))
+
+
+def test_a_broken_image_names_item_and_file(shapes):
+    (shapes.folder / "images" / "grey-disc.png").write_bytes(b"not a png")
+    with pytest.raises(MlhubError, match=r"grey-disc: .*grey-disc\.png: not a readable image"):
+        batches(shapes)
+
+
+def test_a_missing_image_names_item_and_file(shapes):
+    (shapes.folder / "images" / "grey-disc.png").unlink()
+    with pytest.raises(MlhubError, match=r"grey-disc: .*grey-disc\.png: no such image"):
+        batches(shapes)
+
+
+def test_an_item_without_a_caption_in_the_languages_is_named(shapes):
+    with pytest.raises(MlhubError, match="red-disc: no caption in de"):
+        data.gather(shapes, ("de",))
+
+
+def test_a_set_without_training_items_says_so(shapes):
+    empty = Dataset(shapes.name, shapes.folder, shapes.select("test"), shapes.fingerprint)
+    with pytest.raises(MlhubError, match="no items"):
+        batches(empty)
+
+
+def test_labels_are_rows_of_zero_and_one(shapes):
+    concepts = data.gather(shapes, ("en",))
+    assert concepts.labels.sum(1).tolist() == [1.0] * 8
+    assert concepts.labels.shape == (8, 3)
+
+
+def test_an_item_without_concept_is_one_by_itself(shapes):
+    assert data.concept_of(msgspec.structs.replace(shapes.items[0], concept="")) == "red-disc"
