@@ -44,7 +44,10 @@ def protocol_of(paths: RunPaths) -> str | None:
 
 
 def remove(store: Store, run: Run) -> None:
-    """Remove an ended run: first out of sight, then the row, then the bytes, so that nothing half-removed is listed."""
+    """Remove an ended run: the folder out of the way, its bytes, the row last: what was begun can be finished by a retry.
+
+    The bytes first, because the database can't be written on a full disk.
+    """
     paths = store.home.run(run.id)
     targets = [
         path.resolve() if path.name == "checkpoints" else path.resolve().parent
@@ -56,10 +59,10 @@ def remove(store: Store, run: Run) -> None:
         if hidden.exists():
             shutil.rmtree(hidden)
         paths.root.rename(hidden)
-    store.delete(run)
     for folder in (hidden, *targets):
         if folder.is_dir():
             shutil.rmtree(folder)
+    store.delete(run)
 
 
 def rebuild(store: Store) -> int:

@@ -42,13 +42,7 @@ class Store:
         """
         with _explained(home):
             connection = _connect(home)
-            try:
-                row = connection.execute(texts.REVISION).fetchone()
-            except sqlite3.OperationalError as error:
-                if "no such table" not in str(error):
-                    raise
-                row = None
-            if row is None or row[0] != migrate.HEAD:
+            if _revision(connection) != migrate.HEAD:
                 connection.close()
                 migrate.upgrade(home.database, home.migrate_lock)
                 connection = _connect(home)
@@ -283,8 +277,29 @@ def _json(value: object) -> str:
 
 def _connect(home: Home) -> sqlite3.Connection:
     connection = sqlite3.connect(home.database, timeout=_BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except sqlite3.OperationalError as error:
+        if "disk I/O" not in str(error):
+            raise
+        # On a full disk WAL's shared-memory file can't be made. An exclusive connection needs none, so that `ls` and
+        # `rm` work where they are needed most.
+        connection.close()
+        connection = sqlite3.connect(home.database, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
     connection.execute("PRAGMA synchronous=NORMAL")
     return connection
+
+
+def _revision(connection: sqlite3.Connection) -> str | None:
+    """The schema's revision, None in a new file."""
+    try:
+        row = connection.execute(texts.REVISION).fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        return None
+    return None if row is None else str(row[0])
 
 
 @contextmanager
@@ -302,14 +317,22 @@ def _explained(home: Home) -> Iterator[None]:
         ) from error
 
 
+def _is_full(home: Home) -> bool:
+    free = os.statvfs(home.root)
+    return free.f_bavail * free.f_frsize < 1 << 20
+
+
 def _explain(home: Home, error: sqlite3.DatabaseError) -> StoreError:
     text = str(error)
     if "locked" in text or "busy" in text:
         return StoreError(
             f"{home.database}: busy for {_BUSY_SECONDS} s", "Another program holds it; try again, or end it."
         )
-    if "full" in text:
-        return StoreError(f"{home.database}: the disk is full", "Free some space; nothing was started.")
+    if "full" in text or ("disk I/O" in text and _is_full(home)):
+        return StoreError(
+            f"{home.database}: the disk is full",
+            "Free some space (mlhub rm RUN removes a run and its checkpoints), then try again.",
+        )
     if "malformed" in text or "not a database" in text:
         return StoreError(
             f"{home.database}: damaged ({text})", "mlhub doctor --rebuild makes it anew from the run folders."

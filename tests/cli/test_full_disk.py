@@ -1,0 +1,48 @@
+"""A disk with no byte left: nothing is started, and what is there can be seen and removed."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conftest import Cli, make_cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Cli]:
+    """A home with one ended run on a file system of its own that is then filled up."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(disk)], check=True)
+    try:
+        cli = make_cli(disk / "home")
+        cli("run", "--wait", "--name", "old", "--", "true")
+        with (disk / "fill").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+            while True:
+                file.write(bytes(4096))
+        yield cli
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_launch_is_refused_and_leaves_nothing(full: Cli) -> None:
+    said = full("run", "--", "true", code=1).stderr
+    assert "disk is full" in said
+    assert [entry.name for entry in (full.home / "runs").iterdir()] == ["1"]
+
+
+def test_runs_are_still_listed(full: Cli) -> None:
+    assert [run["name"] for run in full.json("ls")] == ["old"]
+
+
+def test_a_run_can_be_removed_to_make_room(full: Cli) -> None:
+    full("rm", "old")
+    assert full.json("ls") == []
