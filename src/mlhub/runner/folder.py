@@ -44,7 +44,7 @@ def protocol_of(paths: RunPaths) -> str | None:
 
 
 def remove(store: Store, run: Run) -> None:
-    """Remove an ended run: the folder out of the way, its bytes, the row last: what was begun can be finished by a retry.
+    """Remove an ended run: the folder out of the way, its bytes, the row last, so that a retry finishes what was begun.
 
     The bytes first, because the database can't be written on a full disk.
     """
