@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -138,6 +141,21 @@ def test_the_program_writes_into_its_run_s_folder(world, tmp_path, monkeypatch, 
     index.main(["--checkpoint", str(world.checkpoint)])
     assert (tmp_path / "index" / "index.json").is_file()
     assert "indexed 16 images and 24 captions of shapes" in capsys.readouterr().out
+
+
+def test_a_full_disk_is_two_lines_and_leaves_nothing_half_made(world, tmp_path):
+    """The kernel's limit on a file's size stands for the disk: the vectors, 16 kB, do not fit."""
+    command = [sys.executable, "-m", "mlhub.hashing.index", "--checkpoint", str(world.checkpoint)]
+    done = subprocess.run(
+        ["bash", "-c", 'ulimit -f 4; exec "$@"', "bash", *command, "--output", str(tmp_path / "index")],
+        env={**os.environ, "MLHUB_HOME": str(world.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 2)
+    assert "can't be written" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_run_or_an_output_folder_it_says_so_at_once(world, monkeypatch):

@@ -49,7 +49,7 @@ def prefix(codes: Codes, bits: int) -> Codes:
 
 def hamming(queries: Codes, gallery: Codes, bits: int = BITS) -> NDArray[np.uint8]:
     """Distances [q, g] over the first `bits` bits, each in a byte (128 at most). Memory beside the result: 2 MB."""
-    words, others = _words(prefix(queries, bits)), _words(prefix(gallery, bits))
+    words, others = _words(queries, bits), _words(gallery, bits)
     result = np.empty((len(words), len(others)), np.uint8)
     rows = max(1, _BLOCK // max(1, len(others)))
     for start in range(0, len(words), rows):
@@ -61,7 +61,8 @@ def hamming(queries: Codes, gallery: Codes, bits: int = BITS) -> NDArray[np.uint
     return result
 
 
-def _words(codes: Codes) -> NDArray[np.unsignedinteger]:
-    """The same bits in the widest words that divide a row: two of 64 bits, one of 64, three of 16, …"""
-    width = math.gcd(codes.shape[1], 8)
-    return np.ascontiguousarray(codes).view(np.dtype(f"u{width}"))
+def _words(codes: Codes, bits: int) -> NDArray[np.unsignedinteger]:
+    """The first bits of each row, a view, in the widest words that divide it: two of 64 bits, three of 16, …"""
+    length = prefix(codes, bits).shape[1]
+    width = math.gcd(length, codes.shape[1], 8)
+    return np.ascontiguousarray(codes).view(np.dtype(f"u{width}"))[:, : length // width]

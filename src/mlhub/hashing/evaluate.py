@@ -69,7 +69,9 @@ def main(arguments: Sequence[str]) -> None:
     dataset = find(encoder.config.data.dataset, Settings.load().to_home())
     check_data(encoder, dataset)
     plan = protocol.plan(dataset, encoder.config.data.languages)
+    _say(f"encoding {len(plan.images)} images and {len(plan.texts)} texts of {dataset.name}")
     images, texts = encoder.images(plan.images), encoder.texts(plan.texts)
+    _say(f"measuring {len(plan.tasks)} tasks by {plan.protocol.name}, fitting the baselines")
     figures = measure(plan, images, texts, encoder.config.model.bit_list)
     document = report(encoder, dataset, plan, figures)
     write(document, encoder.sidecar.step, encoder.sidecar.epoch)
@@ -204,6 +206,11 @@ def _more(figure: Figure | None) -> str:
 
 def _cells(shares: Iterable[float | None]) -> str:
     return "".join("       –" if share is None else f"{100 * share:8.1f}" for share in shares)
+
+
+def _say(text: str) -> None:
+    """Progress goes to stderr: stdout is the table's, or the document's alone."""
+    sys.stderr.write(f"{text}\n")
 
 
 if __name__ == "__main__":
