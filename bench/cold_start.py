@@ -58,7 +58,7 @@ def main() -> None:
         os.environ["MLHUB_HOME"] = folder
         fill(Path(folder))
         samples: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
-        for name, command in commands.items():
+        for command in commands.values():
             cpu_and_wall(command)  # warm the file cache
         for _ in range(ROUNDS):
             for name, command in commands.items():

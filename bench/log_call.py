@@ -12,10 +12,13 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlhub.metrics import MetricWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CALLS = 5000
 ROUNDS = 9
