@@ -83,3 +83,22 @@ def test_a_document_that_cannot_be_written_leaves_the_old_one_and_no_rest(tmp_pa
         write_json(path, {"map": object()})
     assert [file.name for file in tmp_path.iterdir()] == ["eval.json"]
     assert json.loads(path.read_text()) == {"map": 0.5}
+
+
+def test_a_program_that_is_no_run_notes_nothing_in_the_run_it_is_started_from(folder):
+    run(fails, [], is_run=False)
+    run(lambda _: None, [], is_run=False)
+    assert not list(folder.iterdir())
+
+
+def test_an_outcome_that_cannot_be_written_hides_no_error(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MLHUB_RUN_DIR", str(tmp_path / "file" / "run"))
+    assert run(fails, []) == 1
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+def test_a_document_in_a_place_that_cannot_be_written_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(MlhubError, match=r"eval\.json: can't be written"):
+        write_json(tmp_path / "file" / "eval.json", {})

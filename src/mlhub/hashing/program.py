@@ -6,6 +6,7 @@ Not a command line of its own: each program reads its arguments itself. `python 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -21,25 +22,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> int:
+def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None, *, is_run: bool = True) -> int:
     """Run `main` with the command line's arguments; the exit status. 0 done, 1 failed, 2 wrong usage.
 
     An MlhubError is two lines on stderr, and a traceback only under `MLHUB_DEBUG=1`. Anything else is a bug of ours or
-    of a library: its traceback goes to the log. Inside a run both are noted in its `outcome.json`; so is success.
+    of a library: its traceback goes to the log. Inside a run both are noted in its `outcome.json`; so is success;
+    but not by a program that is no run of its own (`is_run` false), which may be started from within another's.
     """
+    note = write_outcome if is_run else _silent
     try:
         main(sys.argv[1:] if arguments is None else arguments)
     except MlhubError as error:
         if os.environ.get("MLHUB_DEBUG") == "1":
             traceback.print_exc()
         sys.stderr.write(f"error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
-        write_outcome("failed", error.message)
+        note("failed", error.message)
         return error.exit_code
     except Exception as error:
-        write_outcome("failed", f"{type(error).__name__}: {error}")
+        note("failed", f"{type(error).__name__}: {error}")
         raise
-    write_outcome("completed")
+    note("completed")
     return 0
+
+
+def _silent(_outcome: str, _error: str = "") -> None: ...
 
 
 def run_folder() -> RunPaths | None:
@@ -63,15 +69,19 @@ def write_outcome(outcome: str, error: str = "") -> None:
         "token": os.environ.get("MLHUB_RUN_TOKEN", ""),
         "time": time.time(),
     }
-    write_json(paths.outcome, said)
+    with contextlib.suppress(MlhubError):  # a full disk: the exit record was reserved, and says it
+        write_json(paths.outcome, said)
 
 
 def write_json(path: Path, document: object) -> None:
-    """Write a JSON document whole or not at all; its folder is made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a JSON document whole or not at all; its folder is made if need be. Raises MlhubError if it can't be."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         temporary.replace(path)
+    except OSError as error:
+        raise MlhubError(f"{path}: can't be written: {error.strerror}", "Make room, or mend the folder.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

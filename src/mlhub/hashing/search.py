@@ -224,4 +224,4 @@ def language_of(query: str, languages: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(program.run(main))
+    sys.exit(program.run(main, is_run=False))
