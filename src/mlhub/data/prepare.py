@@ -43,6 +43,18 @@ def find(name: str, home: Home) -> Dataset:
     return Dataset.open(folder)
 
 
+def check(name: str, home: Home) -> None:
+    """Whether a training could have that data set: it is prepared, or can be made here. Raises MlhubError if not.
+
+    A look at two files; what is in a prepared set is read by the training.
+    """
+    if (_folder(name, home) / ABOUT).is_file():
+        return
+    if name not in _BUILDERS:
+        raise NotFoundError(f"data set {name} is not prepared", _how(name, _folder(name, home)))
+    emoji.find_packages()
+
+
 def prepare(name: str, home: Home, progress: Progress = lambda _done, _total, _text: None) -> Dataset:
     """The data set of that name, made if it is missing or can't be read. Raises MlhubError if it can't be made."""
     folder = _folder(name, home)

@@ -6,9 +6,9 @@ Each failure names the commands to type. Not a check of the preset's values: tha
 from __future__ import annotations
 
 from mlhub.adapters import HASHING
-from mlhub.data.prepare import find, known
+from mlhub.data.prepare import check as check_data
 from mlhub.data.weights import require
-from mlhub.errors import MlhubError, NotFoundError
+from mlhub.errors import MlhubError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,15 +28,14 @@ def check_packages() -> None:
 def check(config: RunConfig, home: Home) -> None:
     """Raises MlhubError, all that is missing in one line and all that is to be typed in another."""
     check_packages()
-    missing: list[NotFoundError] = []
+    missing: list[MlhubError] = []
     try:
-        if config.data.dataset not in known():  # those the training makes by itself
-            find(config.data.dataset, home)
-    except NotFoundError as error:
+        check_data(config.data.dataset, home)
+    except MlhubError as error:
         missing.append(error)
     try:
         require(config.model)
-    except NotFoundError as error:
+    except MlhubError as error:
         missing.append(error)
     if missing:
         raise MlhubError("; ".join(e.message for e in missing), " ".join(e.hint for e in missing))

@@ -1,0 +1,1 @@
+"""The live screen, `mlhub top`: its room; nothing lives here yet."""
