@@ -1,1 +1,1 @@
-"""Cross-modal hashing: model, training, evaluation, index, search. Programs: the hub starts them, never imports them."""
+"""Cross-modal hashing: model, training, evaluation, index, search. Programs: the hub starts but never imports them."""
