@@ -77,6 +77,7 @@ def itq_rotation(projected: Vectors, seed: int) -> Vectors:
     """
     import faiss
 
+    faiss.omp_set_num_threads(1)  # small matrices: threads wait for each other longer than they work
     matrix = faiss.ITQMatrix(projected.shape[1])
     matrix.seed = seed
     matrix.train(np.ascontiguousarray(projected, np.float32))

@@ -66,6 +66,7 @@ def main(arguments: Sequence[str]) -> None:
     from mlhub.hashing import checkpoint  # torch: only once the command line is known to be right
 
     encoder = checkpoint.load(options.checkpoint)
+    program.spare_threads(encoder)
     dataset = find(encoder.config.data.dataset, Settings.load().to_home())
     check_data(encoder, dataset)
     plan = protocol.plan(dataset, encoder.config.data.languages)

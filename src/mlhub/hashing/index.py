@@ -48,6 +48,7 @@ def main(arguments: Sequence[str]) -> None:
     from mlhub.hashing import checkpoint  # torch: only once the command line is known to be right
 
     encoder = checkpoint.load(options.checkpoint)
+    program.spare_threads(encoder)
     dataset = find(options.dataset or encoder.config.data.dataset, Settings.load().to_home())
     info = build(encoder, dataset, target.absolute(), _report)
     sys.stdout.write(f"indexed {info.items} images and {info.texts} captions of {info.data.name} in {target}\n")

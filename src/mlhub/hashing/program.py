@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mlhub.hashing.checkpoint import Encoder
+
 
 def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None, *, is_run: bool = True) -> int:
     """Run `main` with the command line's arguments; the exit status. 0 done, 1 failed, 2 wrong usage.
@@ -46,6 +48,14 @@ def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None =
 
 
 def _silent(_outcome: str, _error: str = "") -> None: ...
+
+
+def spare_threads(encoder: Encoder) -> None:
+    """Let the tiny towers run in one thread: on a busy machine two wait for each other longer than they work."""
+    import torch
+
+    if encoder.config.model.backbone == "tiny":
+        torch.set_num_threads(1)
 
 
 def run_folder() -> RunPaths | None:
