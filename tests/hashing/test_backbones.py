@@ -5,10 +5,13 @@ import json
 import open_clip
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from conftest import make_dataset
 from mlhub.config import CheckpointConfig, DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
+from mlhub.errors import MlhubError
 from mlhub.hashing import backbones, checkpoint, train
+from mlhub.hashing.cached import VIEWS
 from mlhub.paths import RunPaths
 
 TINY_CLIP = {
@@ -88,29 +91,48 @@ def test_it_trains_a_few_steps_and_its_checkpoint_encodes(home):
     assert encoder.images([home / "data" / "shapes" / "images" / "red-disc.png"]).vectors.shape[0] == 1
 
 
-def test_training_moves_the_backbone_unless_it_is_frozen(home):
-    moved = {}
-    for frozen in (False, True):
-        torch.manual_seed(7)
-        before = build(frozen=frozen).clip.visual.proj.detach().clone()
-        trained = train_backbone(home, frozen)
-        moved[frozen] = not torch.equal(before, trained)
-    assert moved == {False: True, True: False}
+@pytest.fixture
+def weights(tmp_path):
+    """Weights to freeze, as a file."""
+    torch.manual_seed(7)
+    save_file(build().clip.state_dict(), tmp_path / "clip.safetensors")
+    return str(tmp_path / "clip.safetensors")
 
 
-def train_backbone(home, frozen):
-    """The projection after training: the module itself, as frozen weights are not in the checkpoint."""
-    kept = []
-    original = train._backbone
+def test_training_moves_the_backbone(home):
+    trained = train_and_load(home, config())
+    assert not torch.equal(trained.clip.visual.proj, build_seeded().clip.visual.proj)
 
-    def remember(run_config, concepts):
-        torch.manual_seed(7)
-        kept.append(original(run_config, concepts))
-        return kept[-1]
 
-    train._backbone = remember
-    try:
-        train.train(config(freeze_backbone=frozen), RunPaths(home / "runs" / f"frozen-{frozen}"))
-    finally:
-        train._backbone = original
-    return kept[0].clip.visual.proj.detach()
+def test_a_frozen_backbone_is_left_out_of_the_checkpoint_and_as_it_was(home, weights):
+    trained = train_and_load(home, config(freeze_backbone=True, pretrained=weights))
+    assert torch.equal(trained.clip.visual.proj, build_seeded().clip.visual.proj)
+    size = (home / "runs" / "1" / "checkpoints" / "best.safetensors").stat().st_size
+    assert size < 4 * sum(parameter.numel() for parameter in trained.clip.parameters())
+
+
+def test_a_frozen_backbone_encodes_each_image_and_text_once(home, weights, monkeypatch):
+    seen = []
+    original = backbones.OpenClip.images
+    monkeypatch.setattr(
+        backbones.OpenClip, "images", lambda self, batch: (seen.append(len(batch)), original(self, batch))[1]
+    )
+    train.train(config(freeze_backbone=True, pretrained=weights), RunPaths(home / "runs" / "1"))
+    trained, held = 10, 6
+    assert sum(seen) == VIEWS * trained + held
+
+
+def test_what_is_random_is_not_frozen(home):
+    with pytest.raises(MlhubError, match="no pretrained weights to keep"):
+        train.train(config(freeze_backbone=True), RunPaths(home / "runs" / "1"))
+
+
+def build_seeded():
+    torch.manual_seed(7)
+    return build()
+
+
+def train_and_load(home, run_config):
+    paths = RunPaths(home / "runs" / "1")
+    train.train(run_config, paths)
+    return checkpoint.load(paths.root).model.backbone

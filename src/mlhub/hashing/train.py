@@ -17,7 +17,8 @@ from typing import Any
 
 from mlhub.config import load_config
 from mlhub.data.prepare import prepare
-from mlhub.errors import UsageError
+from mlhub.data.weights import require
+from mlhub.errors import MlhubError, UsageError
 from mlhub.hashing import program
 from mlhub.paths import RunPaths
 from mlhub.settings import Settings
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlhub.config import RunConfig
-    from mlhub.data.items import Dataset
+    from mlhub.data.items import Dataset, Item
     from mlhub.hashing.backbones import Backbone
     from mlhub.hashing.data import Concepts
     from mlhub.hashing.module import Held
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def train(config: RunConfig, paths: RunPaths) -> None:
     """Train, leave metrics and checkpoints in the run's folder. Raises MlhubError for wrong data or weights."""
-    say(f"data set {config.data.dataset}: looking")
+    require(config.model)
     dataset = prepare(config.data.dataset, Settings.load().to_home(), _Steps())
     import torch  # from here on seconds pass: what could be refused quickly was
     from lightning.pytorch import seed_everything
@@ -73,7 +74,9 @@ def _fit(config: RunConfig, dataset: Dataset, paths: RunPaths) -> None:
     items = dataset.select("train")
     languages = ", ".join(config.data.languages)
     say(f"data set {dataset.name}: {len(items)} training images of {len(concepts.names)} concepts, {languages}")
-    pictures = data.decode(dataset, items, backbone, _workers(config))
+    if config.model.freeze_backbone:
+        backbone = _encoded_once(backbone, config.model.pretrained, concepts)
+    pictures = _pictures(config, dataset, items, backbone, training=True)
     held = _held(config, dataset, concepts, backbone)
     batches = data.Batches(config, _batch_size(config), backbone, concepts, items, pictures)
     model = HashingModel(backbone, config.model.dropout)
@@ -174,7 +177,29 @@ def _held(config: RunConfig, dataset: Dataset, concepts: Concepts, backbone: Bac
         if named:
             texts = [concepts.captions[row][language][0] for row in named]
             names.append((backbone.tokens(texts), torch.tensor(named)))
-    return Held(data.decode(dataset, items, backbone, _workers(config)), mine, tuple(names))
+    return Held(_pictures(config, dataset, items, backbone, training=False), mine, tuple(names))
+
+
+def _encoded_once(backbone: Backbone, pretrained: str | None, concepts: Concepts) -> Backbone:
+    """A frozen backbone's stand-in, which has read every caption. What is random is not worth freezing."""
+    from mlhub.hashing.cached import Cached, every_text
+
+    if pretrained is None:
+        raise MlhubError("model.freeze_backbone: no pretrained weights to keep", "Set model.pretrained, or unfreeze.")
+    say("frozen backbone: encoding captions once")
+    cached = Cached(backbone)
+    cached.learn(every_text(concepts))
+    return cached
+
+
+def _pictures(config: RunConfig, dataset: Dataset, items: Sequence[Item], backbone: Backbone, *, training: bool) -> Any:  # noqa: ANN401
+    """Decoded images, or their features if the backbone is frozen."""
+    from mlhub.hashing import data
+    from mlhub.hashing.cached import VIEWS, Cached
+
+    if isinstance(backbone, Cached):
+        return backbone.encode(dataset, items, _workers(config), views=VIEWS if training else 1, say=say)
+    return data.decode(dataset, items, backbone, _workers(config))
 
 
 def _workers(config: RunConfig) -> int:
