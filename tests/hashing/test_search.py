@@ -235,7 +235,9 @@ def test_the_program_prints_one_json_document_of_the_contract(folder, capsysbina
     assert (answer["query"], answer["modality"], answer["bits"]) == ("빨강", "text", 32)
     assert answer["took_ms"] > 0
     assert answer["index"]["count"] == 16
-    assert {"rank", "id", "image", "caption", "captions", "distance", "score"} <= answer["results"][0].keys()
+    hit = answer["results"][0]
+    assert {"rank", "id", "image", "caption", "captions", "distance", "score"} <= hit.keys()
+    assert hit["captions"] == ["빨강", "red", "something red"]
 
 
 def test_a_query_that_looks_like_an_option_is_a_query(folder, capsys):

@@ -69,6 +69,14 @@ class Answer(msgspec.Struct, frozen=True):
     took_ms: float
     results: tuple[Hit, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """The contract's shape: each hit's captions as one list, the best-matching first."""
+        tree: dict[str, Any] = msgspec.to_builtins(self)
+        for hit in tree["results"]:
+            said = [text for texts in hit["captions"].values() for text in texts]
+            hit["captions"] = list(dict.fromkeys([hit["caption"], *said]))
+        return tree
+
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m mlhub.hashing.search", description="Search an index.")
@@ -86,7 +94,7 @@ def main(arguments: Sequence[str]) -> None:
         answer = searcher.text(options.text, to=options.to, k=options.k, bits=options.bits)
     else:
         answer = searcher.image(options.image, to=options.to, k=options.k, bits=options.bits)
-    sys.stdout.write(json.dumps(msgspec.to_builtins(answer)) + "\n")
+    sys.stdout.write(json.dumps(answer.to_json()) + "\n")
 
 
 class Searcher:
