@@ -125,7 +125,7 @@ def test_a_lost_database_comes_back_from_the_folders(cli: Cli) -> None:
     before = cli.json("show")
     for name in ("mlhub.db", "mlhub.db-wal", "mlhub.db-shm"):
         (cli.home / name).unlink(missing_ok=True)
-    cli("doctor", "--rebuild")
+    assert "1 runs restored" in cli("ls").stderr
     assert cli.json("show", "kept") == before
 
 

@@ -52,4 +52,11 @@ def open_hub() -> Hub:
     from mlhub.store.store import Store
 
     home = open_home()
-    return Hub(home, Store.open(home))
+    lost = not home.database.exists() and home.runs.is_dir()
+    store = Store.open(home)
+    if lost:  # the run folders are the truth
+        from mlhub.runner.folder import rebuild
+
+        if count := rebuild(store):
+            print(f"the database was gone: {count} runs restored from their folders", file=sys.stderr)  # noqa: T201
+    return Hub(home, store)

@@ -9,6 +9,8 @@ import json
 import shutil
 from typing import Any
 
+import msgspec
+
 from mlhub.store.runs import Run
 
 TYPE_CHECKING = False
@@ -79,7 +81,9 @@ def rebuild(store: Store) -> int:
     ):
         if int(folder.name) in known or folder.is_symlink() or not folder.is_dir():
             continue
-        restored += store.restore(_run_of(store, int(folder.name)))
+        run = _run_of(store, int(folder.name))
+        # two folders may say one name: one of a run that was removed and named anew, say
+        restored += store.restore(run) or store.restore(msgspec.structs.replace(run, name=f"{run.name}-{run.id}"))
     return restored
 
 
