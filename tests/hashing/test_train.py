@@ -178,3 +178,27 @@ def test_no_configuration_is_wrong_usage(tmp_path):
     code, output = finish(start(tmp_path / "home" / "runs" / "1", MLHUB_CONFIG=""))
     assert code == 2
     assert "no configuration" in output
+
+
+def test_a_run_shorter_than_the_validation_interval_is_validated_at_its_end(tmp_path):
+    run = make_home(tmp_path, configuration(max_epochs=1, val_check_interval=500))
+    code, output = finish(start(run))
+    assert code == 0, output
+    assert checkpoint.load(run / "checkpoints" / "best.safetensors").sidecar.step == 2
+
+
+def test_the_best_two_are_kept(tmp_path):
+    config = configuration(max_epochs=4)
+    run = make_home(tmp_path, config)
+    (run / "config.yaml").write_text(config.to_yaml().replace("save_top_k: 1", "save_top_k: 2"))
+    code, output = finish(start(run))
+    assert code == 0, output
+    names = sorted(path.stem for path in (run / "checkpoints").glob("*.safetensors"))
+    kept = [name for name in names if name.startswith("step-")]
+    assert len(kept) == 2
+    best = checkpoint.load(run / "checkpoints" / "best.safetensors").sidecar
+    assert f"step-{best.step}" in kept
+    scores = [
+        checkpoint.load(run / "checkpoints" / f"{name}.safetensors").sidecar.metrics["val/map_64"] for name in kept
+    ]
+    assert best.metrics["val/map_64"] == max(scores)

@@ -83,7 +83,7 @@ def _fit(config: RunConfig, dataset: Dataset, paths: RunPaths) -> None:
     losses = Losses(config.loss, config.model.bit_list, len(concepts.names))
     _start(backbone, model, losses, concepts, pictures)
     module = HashingModule(model, losses, config, held)
-    trainer = _trainer(config, dataset, paths)
+    trainer = _trainer(config, dataset, paths, steps=len(batches) * config.training.max_epochs)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     say(
         f"model {config.model.backbone}: {parameters:,} parameters; {len(batches)} steps an epoch, batch {batches.size}"
@@ -104,7 +104,7 @@ def _run(trainer: Any, module: Any, batches: Any) -> None:  # noqa: ANN401 - Lig
     say(f"trained {trainer.global_step} steps in {time.monotonic() - started:.0f} s")
 
 
-def _trainer(config: RunConfig, dataset: Dataset, paths: RunPaths) -> Any:  # noqa: ANN401 - as above
+def _trainer(config: RunConfig, dataset: Dataset, paths: RunPaths, *, steps: int) -> Any:  # noqa: ANN401 - as above
     from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import Callback, EarlyStopping
 
@@ -130,8 +130,8 @@ def _trainer(config: RunConfig, dataset: Dataset, paths: RunPaths) -> Any:  # no
         precision=training.precision,
         gradient_clip_val=training.gradient_clip_val,
         accumulate_grad_batches=training.accumulate_grad_batches,
-        # 1 is one epoch and less a share of it; more are steps, counted across epochs
-        val_check_interval=float(interval) if interval <= 1 else interval,
+        # 1 is one epoch and less a share of it; more are steps across epochs; a short run has one at its end
+        val_check_interval=float(interval) if interval <= 1 else min(int(interval), steps),
         check_val_every_n_epoch=1 if interval <= 1 else None,
         log_every_n_steps=config.logging.log_every_n_steps,
         num_sanity_val_steps=0,
