@@ -202,3 +202,23 @@ def test_the_best_two_are_kept(tmp_path):
         checkpoint.load(run / "checkpoints" / f"{name}.safetensors").sidecar.metrics["val/map_64"] for name in kept
     ]
     assert best.metrics["val/map_64"] == max(scores)
+
+
+def test_half_precision_accumulation_and_early_stopping_are_heeded(tmp_path):
+    run = make_home(
+        tmp_path,
+        configuration(precision="bf16-mixed", accumulate_grad_batches=2, early_stopping_patience=0, max_epochs=50),
+    )
+    code, output = finish(start(run))
+    assert code == 0, output
+    sidecar = checkpoint.load(run / "checkpoints" / "last.safetensors").sidecar
+    assert sidecar.epoch < 49
+    assert sidecar.step == len([line for line in output.splitlines() if line.startswith("epoch ")])
+
+
+def test_a_loss_that_is_not_finite_stops_it(tmp_path):
+    run = make_home(tmp_path, configuration(learning_rate=1e30, gradient_clip_val=None, max_epochs=20))
+    code, output = finish(start(run))
+    assert code == 1
+    assert "Traceback" not in output
+    assert "hint: " in output

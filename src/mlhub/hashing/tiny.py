@@ -70,7 +70,7 @@ class Tiny(Backbone):
 
     def _latent(self, documents: Sequence[str]) -> Tensor:
         """[v, 256]: right singular vectors of tf-idf of the documents, half-whitened, so that rare directions count."""
-        rows, weights, starts = text.bags(documents, self.keys)
+        rows, weights, starts = text.bags(documents, self.keys.cpu())
         ends = torch.cat([starts[1:], torch.tensor([len(rows)])])
         owner = torch.repeat_interleave(torch.arange(len(documents)), ends - starts)
         present = torch.zeros(len(documents), len(self.keys))
@@ -102,7 +102,7 @@ class Tiny(Backbone):
         return vectors
 
     def tokens(self, texts: Sequence[str]) -> Tokens:
-        return text.bags([first_words(one, self.most_words) for one in texts], self.keys)
+        return text.bags([first_words(one, self.most_words) for one in texts], self.keys.cpu())
 
     def texts(self, tokens: Tokens) -> Tensor:
         rows, weights, starts = tokens
