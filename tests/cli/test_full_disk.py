@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import Cli, make_cli
+from tests.conftest import Cli, make_cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Cli
+    from tests.conftest import Cli
 
 
 def test_a_run_returns_at_once_and_goes_on(cli: Cli) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import wait_until
+from tests.conftest import wait_until
 
 if TYPE_CHECKING:
-    from conftest import Cli
+    from tests.conftest import Cli
 
 
 def test_an_empty_home_names_the_next_command(cli: Cli) -> None:

@@ -7,12 +7,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from conftest import make_dataset
 from mlhub.config import CheckpointConfig, DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
 from mlhub.errors import MlhubError
 from mlhub.hashing import backbones, checkpoint, train
 from mlhub.hashing.cached import VIEWS
 from mlhub.paths import RunPaths
+from tests.hashing.conftest import make_dataset
 
 TINY_CLIP = {
     "embed_dim": 32,

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 import torch
 
-from conftest import make_dataset
 from mlhub.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from mlhub.data.items import Dataset
 from mlhub.errors import MlhubError
 from mlhub.hashing import backbones, data
+from tests.hashing.conftest import make_dataset
 
 CONFIG = RunConfig(model=ModelConfig(hidden_dim=16), data=DataConfig(dataset="shapes", image_size=24))
 

@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from conftest import make_dataset
 from mlhub.config import (
     CheckpointConfig,
     DataConfig,
@@ -21,6 +20,7 @@ from mlhub.config import (
 )
 from mlhub.hashing import checkpoint
 from mlhub.metrics import read_records
+from tests.hashing.conftest import make_dataset
 
 LENGTHS = (8, 16, 32, 48, 64, 128)
 

@@ -21,7 +21,7 @@ from .conftest import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Cli
+    from tests.conftest import Cli
 
 
 def run_and_be_killed_at(cli: Cli, step: str, name: str) -> None:
