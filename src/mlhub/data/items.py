@@ -27,7 +27,7 @@ class Item(msgspec.Struct, frozen=True):
     """One image with what is said about it. `image` is relative to the data set's folder.
 
     `concept` names what is pictured: items of one concept are the same thing drawn or photographed differently.
-    `variants` are other renderings of this very image, for augmentation while training. `digest` is the image's sha256.
+    `digest` is the image's sha256.
     """
 
     id: str
@@ -37,7 +37,6 @@ class Item(msgspec.Struct, frozen=True):
     concept: str = ""
     style: str = ""
     split: Split = "train"
-    variants: tuple[str, ...] = ()
     digest: str = ""
 
 
@@ -74,9 +73,6 @@ class Dataset:
     def image_path(self, item: Item) -> Path:
         """Absolute path of an item's image, always below the folder (checked when the set was read)."""
         return (self.folder / item.image).absolute()
-
-    def variant_paths(self, item: Item) -> tuple[Path, ...]:
-        return tuple((self.folder / name).absolute() for name in item.variants)
 
 
 def fingerprint(items: tuple[Item, ...]) -> str:
@@ -138,9 +134,9 @@ def _problem(item: Item) -> str:
     """What is wrong with an item by itself, or nothing."""
     if not item.id:
         return "no id"
-    for name in (item.image, *item.variants):
-        if not name or name.startswith("/") or "\\" in name or "\0" in name or ".." in name.split("/"):
-            return f"image {name!r} is not a path inside the data set's folder"
+    name = item.image
+    if not name or name.startswith("/") or "\\" in name or "\0" in name or ".." in name.split("/"):
+        return f"image {name!r} is not a path inside the data set's folder"
     if not any(item.captions.values()):
         return "no caption"
     if any(not caption.strip() for captions in item.captions.values() for caption in captions):
