@@ -139,13 +139,15 @@ def test_a_checkpoint_that_is_none_is_refused(trained: Trained, tmp_path: Path) 
 
 
 def test_an_index_of_another_checkpoint_is_refused(trained: Trained) -> None:
+    other = trained.cli.json("run", "quickstart", "training.max_epochs=1", "--wait")
     best = Path(trained.train["dir"]) / "checkpoints" / "best.safetensors"
     kept = best.read_bytes()
-    best.write_bytes(kept[:-4] + bytes(4 * [1]))
+    best.write_bytes((Path(other["dir"]) / "checkpoints" / "last.safetensors").read_bytes())
     try:
         said = trained.cli("search", "a dog", code=1).stderr
     finally:
         best.write_bytes(kept)
+    assert "made by another checkpoint" in said
     assert "mlhub index" in said
 
 

@@ -188,6 +188,25 @@ def check_config(tree: object, environment: Mapping[str, str] = os.environ) -> R
     return config
 
 
+def recorded_config(tree: object) -> RunConfig:
+    """A configuration that another version of mlhub recorded: keys this one doesn't know are left out.
+
+    Raises ConfigError if what is left is not one.
+    """
+    return check_config(_known(RunConfig, tree), {})
+
+
+def _known(struct: type[msgspec.Struct], tree: object) -> object:
+    if not isinstance(tree, dict):
+        return tree
+    fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    return {
+        key: _known(fields[key], value) if isinstance(fields[key], type(RunConfig)) else value
+        for key, value in tree.items()
+        if key in fields
+    }
+
+
 def parse_yaml(text: str, source: str) -> Any:  # noqa: ANN401 - YAML can be anything until it is checked
     """YAML 1.2's idea of scalars (`1e-3` is a number, `no` a word), safely, twice-used keys refused."""
     import yaml

@@ -103,6 +103,6 @@ def world(tmp_path_factory):
     checkpoint.save(
         path,
         model,
-        lambda sha256: checkpoint.Sidecar(1, config, sha256, "shapes", dataset.fingerprint, step=60, epoch=1, run="1"),
+        checkpoint.Sidecar(1, config, "shapes", dataset.fingerprint, step=60, epoch=1, run="1"),
     )
     return World(home, dataset, path)

@@ -68,21 +68,17 @@ class Checkpoints(Callback):
 
     def _save(self, name: str, trainer: Trainer, pl_module: Any) -> None:  # noqa: ANN401 - our module, under Lightning's type
         metrics: dict[str, float | None] = {key: float(value) for key, value in trainer.callback_metrics.items()}
-
-        def sidecar(sha256: str) -> Sidecar:
-            return Sidecar(
-                format=FORMAT,
-                config=self.config,
-                sha256=sha256,
-                dataset=self.dataset.name,
-                data=self.dataset.fingerprint,
-                step=trainer.global_step,
-                epoch=trainer.current_epoch,
-                metrics=metrics,
-                run=self.run,
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
-
+        sidecar = Sidecar(
+            format=FORMAT,
+            config=self.config,
+            dataset=self.dataset.name,
+            data=self.dataset.fingerprint,
+            step=trainer.global_step,
+            epoch=trainer.current_epoch,
+            metrics=metrics,
+            run=self.run,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
         save(self.folder / f"{name}.safetensors", pl_module.model, sidecar)
 
 

@@ -1,4 +1,6 @@
-"""Checkpoints: weights in `NAME.safetensors`, everything else in `NAME.json` beside it. Nothing is ever unpickled.
+"""Checkpoints: `NAME.safetensors` holds the weights and what they are; nothing is ever unpickled.
+
+`NAME.json` beside it is a copy of the latter for people and scripts: one file can be replaced whole, two can not.
 
 Not Lightning's checkpoints, which are pickles. `load` gives an `Encoder`: images and texts in, codes and vectors out.
 It needs torch, and not Lightning.
@@ -19,8 +21,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from mlhub import __version__
-from mlhub.config import RunConfig  # noqa: TC001 - msgspec reads it
-from mlhub.errors import MlhubError, NotFoundError
+from mlhub.config import RunConfig, recorded_config
+from mlhub.errors import ConfigError, MlhubError, NotFoundError
 from mlhub.hashing import backbones
 from mlhub.hashing.model import HashingModel, Output
 from mlhub.hashing.pictures import open_image
@@ -38,18 +40,20 @@ FORMAT = 1
 _BATCH = 256
 _WORDS = "backbone.keys"
 _FROZEN = "backbone.clip."
+#: key of the sidecar in the file's own metadata
+_METADATA = "mlhub"
 
 
 class Sidecar(msgspec.Struct, frozen=True):
-    """What stands beside the weights. `sha256` is the weights file's; `data` is the data set's fingerprint."""
+    """What the weights are. `sha256` is that of their bytes; `data` is the data set's fingerprint."""
 
     format: int
     config: RunConfig
-    sha256: str
     dataset: str
     data: str
     step: int
     epoch: int
+    sha256: str = ""
     metrics: dict[str, float | None] = {}
     version: str = __version__
     run: str | None = None
@@ -106,11 +110,10 @@ class Encoder:
         )
 
 
-def save(path: Path, model: HashingModel, sidecar: Callable[[str], Sidecar]) -> None:
-    """Write `path` (… .safetensors) and its sidecar, each whole or not at all. `sidecar` is told the weights' sha256.
+def save(path: Path, model: HashingModel, sidecar: Sidecar) -> None:
+    """Write `path` (… .safetensors), whole or not at all, and then its readable sidecar; `sha256` is filled in here.
 
-    Frozen weights are not written: they are the pretrained ones, and by far the most. The sidecar names the weights by
-    their hash, so that a death between the two writes is noticed and not misread.
+    Frozen weights are not written: they are the pretrained ones, and by far the most.
     """
     frozen = bool(getattr(model.backbone, "frozen", False))
     tensors = {
@@ -118,11 +121,16 @@ def save(path: Path, model: HashingModel, sidecar: Callable[[str], Sidecar]) -> 
         for name, tensor in model.state_dict().items()
         if not (frozen and name.startswith(_FROZEN))
     }
-    data = save_tensors(tensors, {"format": f"mlhub-{FORMAT}"})
-    about = sidecar(hashlib.sha256(data).hexdigest())
+    about = msgspec.structs.replace(sidecar, sha256=_hash(save_tensors(tensors)))
+    text = msgspec.json.encode(about)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, data)
-    _replace(path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
+    _replace(path, save_tensors(tensors, {_METADATA: text.decode()}))
+    _replace(path.with_suffix(".json"), msgspec.json.format(text, indent=1) + b"\n")
+
+
+def _hash(data: bytes) -> str:
+    """sha256 of a safetensors file's tensors: of everything behind its header, whose length is the first 8 bytes."""
+    return hashlib.sha256(memoryview(data)[8 + int.from_bytes(data[:8], "little") :]).hexdigest()
 
 
 def load(path: Path) -> Encoder:
@@ -131,14 +139,14 @@ def load(path: Path) -> Encoder:
     Raises NotFoundError if there is none, MlhubError if it is not one or is damaged.
     """
     file = _find(path)
-    sidecar = _read_sidecar(file)
     try:
         data = file.read_bytes()
         tensors = load_tensors(data)
     except (OSError, SafetensorError) as error:
         raise _not_one(file, str(error)) from None
-    if hashlib.sha256(data).hexdigest() != sidecar.sha256:
-        raise _not_one(file, f"its weights are not those that {file.with_suffix('.json').name} describes")
+    sidecar = _read_sidecar(file, data)
+    if _hash(data) != sidecar.sha256:
+        raise _not_one(file, "its weights were changed after they were written")
     model = _rebuild(sidecar.config, tensors, file)
     return Encoder(model, sidecar, file)
 
@@ -172,17 +180,20 @@ def _find(path: Path) -> Path:
     return path.with_suffix(".safetensors") if path.suffix == ".json" else path
 
 
-def _read_sidecar(file: Path) -> Sidecar:
-    path = file.with_suffix(".json")
+def _read_sidecar(file: Path, data: bytes) -> Sidecar:
+    """What the header of a safetensors file says of it; the file has been parsed already."""
+    header = msgspec.json.decode(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    text = header.get("__metadata__", {}).get(_METADATA)
+    if text is None:
+        raise _not_one(file, "mlhub did not write it")
     try:
-        sidecar = msgspec.json.decode(path.read_bytes(), type=Sidecar)
-    except FileNotFoundError:
-        raise _not_one(file, f"{path.name} is missing beside it") from None
-    except (OSError, msgspec.DecodeError) as error:
-        raise _not_one(file, f"{path.name}: {error}") from None
-    if sidecar.format > FORMAT:
-        raise _not_one(file, f"format {sidecar.format} is newer than this mlhub knows")
-    return sidecar
+        tree = msgspec.json.decode(text, type=dict[str, Any])
+        if (number := tree.get("format", 0)) > FORMAT:
+            raise _not_one(file, f"format {number} is newer than this mlhub knows")
+        tree["config"] = recorded_config(tree.get("config"))
+        return msgspec.convert(tree, Sidecar)
+    except (msgspec.DecodeError, ConfigError, TypeError) as error:
+        raise _not_one(file, str(error)) from None
 
 
 def _not_one(file: Path, why: str) -> MlhubError:
