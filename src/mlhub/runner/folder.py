@@ -6,6 +6,7 @@ Bounded reads: a folder may have been damaged or come from somewhere else.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from typing import Any
 
@@ -51,11 +52,7 @@ def remove(store: Store, run: Run) -> None:
     The bytes first, because the database can't be written on a full disk.
     """
     paths = store.home.run(run.id)
-    targets = [
-        path.resolve() if path.name == "checkpoints" else path.resolve().parent
-        for path, root in ((paths.checkpoints, store.home.checkpoints), (paths.log, store.home.logs))
-        if root is not None and path.is_symlink() and path.resolve().is_relative_to(root.resolve() / str(run.id))
-    ]
+    targets = linked_folders(store.home, run.id)
     hidden = store.home.runs / f".removed-{run.id}"
     if paths.root.is_dir() and not paths.root.is_symlink():
         if hidden.exists():
@@ -67,6 +64,24 @@ def remove(store: Store, run: Run) -> None:
     store.delete(run)
 
 
+def linked_folders(home: Home, run_id: int) -> list[Path]:
+    """The run's own folders below MLHUB_CHECKPOINT_DIR and MLHUB_LOG_DIR, if its links lead there; never another's."""
+    paths = home.run(run_id)
+    return [
+        root / str(run_id)
+        for link, root in ((paths.checkpoints, home.checkpoints), (paths.log, home.logs))
+        if root is not None and link.is_symlink() and link.resolve().is_relative_to(root.resolve() / str(run_id))
+    ]
+
+
+def numbered(folder: Path) -> list[int]:
+    """The numbers, rising, that name entries of a folder as mlhub writes them; none if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    names = [entry.name for entry in folder.iterdir() if re.fullmatch("[1-9][0-9]{0,17}", entry.name)]
+    return sorted(map(int, names))
+
+
 def rebuild(store: Store) -> int:
     """Put back a row for each run folder that has none, by what its files say; how many were put back.
 
@@ -74,14 +89,11 @@ def rebuild(store: Store) -> int:
     """
     known = store.ids()
     restored = 0
-    if not store.home.runs.is_dir():
-        return 0
-    for folder in sorted(
-        (entry for entry in store.home.runs.iterdir() if entry.name.isdigit()), key=lambda e: int(e.name)
-    ):
-        if int(folder.name) in known or folder.is_symlink() or not folder.is_dir():
+    for run_id in numbered(store.home.runs):
+        folder = store.home.run(run_id).root
+        if run_id in known or folder.is_symlink() or not folder.is_dir():
             continue
-        run = _run_of(store, int(folder.name))
+        run = _run_of(store, run_id)
         # two folders may say one name: one of a run that was removed and named anew, say
         restored += store.restore(run) or store.restore(msgspec.structs.replace(run, name=f"{run.name}-{run.id}"))
     return restored
@@ -91,7 +103,6 @@ def _run_of(store: Store, run_id: int) -> Run:
     """The row a folder stands for, still to be settled."""
     paths = store.home.run(run_id)
     spec = read_spec(paths)
-    attempts = [int(entry.name) for entry in (paths.root / "attempts").glob("*") if entry.name.isdigit()]
     config, tags = spec.get("config"), spec.get("tags")
     return Run(
         id=run_id,
@@ -103,7 +114,7 @@ def _run_of(store: Store, run_id: int) -> Run:
         preset=_text(spec, "preset"),
         created_at=_text(spec, "created_at") or "1970-01-01T00:00:00.000Z",
         host=_text(spec, "host") or "unknown",
-        attempt=max(attempts, default=1),
+        attempt=max(numbered(paths.root / "attempts"), default=1),
         config=config if isinstance(config, dict) else {},
     )
 

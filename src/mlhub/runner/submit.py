@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlhub.errors import MlhubError, StoreError
+from mlhub.runner.folder import linked_folders, numbered
 from mlhub.runner.launch import Launch, launch
 from mlhub.runner.names import new_name
 from mlhub.runner.spec import describe
@@ -56,7 +57,7 @@ def submit(store: Store, request: Request) -> Run:
         try:
             _write_folder(store.home, run, request)
         except OSError as error:
-            _remove_folder(paths)
+            _remove_folder(store.home, run.id)
             store.forget(run.id)
             hint = "Free some disk space or make the home writable, then try again."
             raise StoreError(f"{paths.root}: {error.strerror or error}", hint) from error
@@ -85,7 +86,10 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _add_row(store: Store, request: Request) -> Run:
-    """The row, with an id whose folder does not exist yet: the database may be newer than the folders."""
+    """The row, with an id whose folders do not exist yet.
+
+    The database may be newer than they are, and a folder of checkpoints or logs may serve two homes.
+    """
     least_id = None
     while True:
         run_id = store.add(
@@ -100,10 +104,12 @@ def _add_row(store: Store, request: Request) -> Run:
             least_id=least_id,
         )
         run = store.get(run_id)
-        if run is not None and not store.home.run(run_id).root.exists():
+        home = store.home
+        roots = [root for root in (home.runs, home.checkpoints, home.logs) if root is not None]
+        if run is not None and not any(os.path.lexists(root / str(run_id)) for root in roots):
             return run
         store.forget(run_id)
-        least_id = 1 + max(int(entry.name) for entry in store.home.runs.iterdir() if entry.name.isdigit())
+        least_id = 1 + max(run_id, *(max(numbered(root), default=0) for root in roots))
 
 
 def _config(request: Request) -> dict[str, Any]:
@@ -142,23 +148,29 @@ def _make_places(home: Home, paths: RunPaths, run_id: int) -> None:
         paths.log.touch(mode=0o600, exist_ok=False)
     else:
         target = home.logs / str(run_id) / paths.log.name
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_linked(target.parent, paths.log, target)
         target.touch(mode=0o600)
-        paths.log.symlink_to(target)
     if home.checkpoints is None:
         paths.checkpoints.mkdir()
     else:
         target = home.checkpoints / str(run_id)
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        paths.checkpoints.symlink_to(target)
+        _make_linked(target, paths.checkpoints, target)
     paths.artifacts.mkdir()
 
 
-def _remove_folder(paths: RunPaths) -> None:
+def _make_linked(folder: Path, link: Path, target: Path) -> None:
+    """A new folder and the link into it. Raises FileExistsError if it is another run's."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700)
+    link.symlink_to(target)
+
+
+def _remove_folder(home: Home, run_id: int) -> None:
     import shutil
 
-    with suppress(OSError):
-        shutil.rmtree(paths.root)
+    for folder in (*linked_folders(home, run_id), home.run(run_id).root):
+        with suppress(OSError):
+            shutil.rmtree(folder)
 
 
 def _launch_of(home: Home, run: Run, request: Request) -> Launch:

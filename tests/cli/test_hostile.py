@@ -1,0 +1,53 @@
+"""What a hostile or unlucky user does to the hub by hand: each was tried and broke something once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Cli
+
+
+def script(cli: Cli, text: str, *options: str, code: int | None = 0) -> None:
+    """A run of a shell script, waited for."""
+    cli("run", "--wait", *options, "--", "sh", "-c", text, code=code)
+
+
+def test_a_run_that_links_its_log_to_its_folder_of_logs_takes_no_other_log_with_it(cli: Cli, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    cli.environment["MLHUB_LOG_DIR"] = str(logs)
+    script(cli, "echo precious", "--name", "kept")
+    script(cli, f"rm $MLHUB_RUN_DIR/output.log; ln -s {logs}/2 $MLHUB_RUN_DIR/output.log", "--name", "evil")
+    cli("rm", "evil")
+    assert cli("logs", "kept").stdout == "precious\n"
+    assert os.listdir(logs) == ["1"]
+
+
+def test_two_homes_that_share_a_folder_of_checkpoints_keep_them_apart(cli: Cli, tmp_path: Path) -> None:
+    shared = tmp_path / "checkpoints"
+    cli.environment["MLHUB_CHECKPOINT_DIR"] = str(shared)
+    script(cli, "echo mine > $MLHUB_RUN_DIR/checkpoints/best")
+    cli.environment["MLHUB_HOME"] = str(tmp_path / "second")
+    script(cli, "ls $MLHUB_RUN_DIR/checkpoints", "--name", "theirs")
+    assert cli("logs", "theirs").stdout == ""
+    cli("rm", "theirs")
+    assert (shared / "1" / "best").read_text() == "mine\n"
+
+
+def test_a_launch_that_fails_half_way_leaves_no_folder_of_logs(cli: Cli, tmp_path: Path) -> None:
+    cli.environment.update(MLHUB_LOG_DIR=str(tmp_path / "logs"), MLHUB_CHECKPOINT_DIR="/dev/null/checkpoints")
+    cli("run", "--", "true", code=1)
+    assert (cli.json("ls"), os.listdir(cli.home / "runs"), os.listdir(tmp_path / "logs")) == ([], [], [])
+
+
+def test_folders_with_odd_numbers_for_names_are_passed_over(cli: Cli) -> None:
+    script(cli, "true")
+    for name in ("²", "99999999999999999999", "007"):
+        (cli.home / "runs" / name).mkdir()
+    (cli.home / "runs" / "1" / "attempts" / "²").mkdir()
+    (cli.home / "mlhub.db").unlink()
+    cli("doctor", "--rebuild")
+    assert [run["id"] for run in cli.json("ls")] == [1]
