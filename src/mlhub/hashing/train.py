@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from mlhub.config import load_config
+from mlhub.config import auto_batch, load_config
 from mlhub.data.prepare import prepare
 from mlhub.data.weights import require
 from mlhub.errors import MlhubError, UsageError
@@ -207,17 +207,15 @@ def _workers(config: RunConfig) -> int:
 
 
 def _batch_size(config: RunConfig) -> int:
-    """`auto` for now: 64 concepts on a CPU; on CUDA 512 for tiny, else 4 for every GiB of memory that is free."""
+    """The preset's, or what `auto` chooses, by the rule that `mlhub gpu` shows."""
     if config.training.batch_size != "auto":
         return config.training.batch_size
     import torch
 
-    if not torch.cuda.is_available():
-        return 64
-    if config.model.backbone == "tiny":
-        return 512
-    free, _total = torch.cuda.mem_get_info()
-    return max(8, min(1024, int(4 * free / 2**30)))
+    cards = range(torch.cuda.device_count())
+    chosen = auto_batch([torch.cuda.get_device_properties(card).total_memory for card in cards])
+    say(f"batch size auto: {chosen.batch_size} ({chosen.reason})")
+    return chosen.batch_size
 
 
 class _Steps:
