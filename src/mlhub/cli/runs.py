@@ -143,8 +143,14 @@ def _print_run(hub: Hub, run: Run) -> None:
             [name, *(number(entry.get(key)) for key in ("last", "min", "max", "step"))]
             for name, entry in sorted(run.summary.items())
         ]
-        for line in table(heads, rows):
+        for line in table(heads, rows[:_METRICS]):
             say(line)
+        if len(rows) > _METRICS:
+            say(f"… {len(rows) - _METRICS} more: mlhub show {run.name} --json")
+
+
+#: rows of metrics shown to people; an evaluation has hundreds, and its log shows them as tables
+_METRICS = 80
 
 
 def _code_line(git: dict[str, object]) -> str:
@@ -167,10 +173,12 @@ def stop(
     """
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import emit_json, say, tell
+    from mlhub.cli.run import check_grace
     from mlhub.errors import MlhubError
     from mlhub.runner.reconcile import refresh
     from mlhub.text import one_line
 
+    check_grace(grace)
     hub = open_hub()
     stopped = []
     failed = False
