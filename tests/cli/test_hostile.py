@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -51,3 +53,18 @@ def test_folders_with_odd_numbers_for_names_are_passed_over(cli: Cli) -> None:
     (cli.home / "mlhub.db").unlink()
     cli("doctor", "--rebuild")
     assert [run["id"] for run in cli.json("ls")] == [1]
+
+
+@pytest.mark.parametrize("grace", ["inf", "nan", "1e300", "-1"])
+def test_a_grace_that_can_not_be_waited_for_is_refused_and_kills_nothing(cli: Cli, grace: str) -> None:
+    cli("run", "--grace", grace, "--", "true", code=2)
+    cli("run", "--name", "saving", "--", "sleep", "60")
+    cli("stop", "saving", "--grace", grace, code=2)
+    assert cli.json("show", "saving")["status"] == "running"
+
+
+def test_a_mistyped_run_does_not_keep_the_others_from_being_stopped(cli: Cli) -> None:
+    cli("run", "--name", "one", "--", "sleep", "60")
+    done = cli("stop", "no-such", "one", code=1)
+    assert "error: no run 'no-such'" in done.stderr
+    assert cli.json("show", "one")["status"] == "cancelled"

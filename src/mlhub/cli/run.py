@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mlhub.store.runs import Run
 
 
+_LONGEST_GRACE = 7 * 86_400
+
+
 class RunCommand(TyperCommand):
     """Sets aside what follows `--`, which Typer by itself would mix with the arguments before it."""
 
@@ -52,6 +55,7 @@ def run(
     """
     from mlhub.errors import UsageError
 
+    check_grace(grace)
     if follow and json:
         raise UsageError("--follow and --json both want stdout", "Use --wait --json, or --follow alone.")
     request = _request(context.meta.get("mlhub.command", ()), words or [], name, group, tuple(tag or ()), grace)
@@ -116,6 +120,14 @@ def check_word(label: str, text: str | None) -> None:
         )
     if label == "--name" and text.isdigit():
         raise UsageError(f"{label} {text}: a number would be read as a run's id", "Put a letter in it.")
+
+
+def check_grace(seconds: float | None) -> None:
+    """A number of seconds that can be waited for: "inf" and "nan" would come out as none at all, and KILL at once."""
+    from mlhub.errors import UsageError
+
+    if seconds is not None and not 0 <= seconds <= _LONGEST_GRACE:
+        raise UsageError(f"--grace {seconds:g}: not a time to wait", f"Give 0 to {_LONGEST_GRACE} seconds (a week).")
 
 
 def _show_plan(request: Request, *, as_json: bool) -> int:

@@ -182,12 +182,13 @@ def stop(
     hub = open_hub()
     stopped = []
     failed = False
-    for run in [hub.store.find(ref) for ref in runs or ["@last"]]:
+    for ref in runs or ["@last"]:  # one that can't be found or stopped must not keep the others running
         try:
+            run = hub.store.find(ref)
             stopped.append(_stop_one(hub, refresh(hub.store, run), grace))
         except MlhubError as error:
             failed = True
-            tell(f"error: run {run.id} ({one_line(run.name)}): {one_line(error.message)}")
+            tell(f"error: {one_line(error.message)}")
             tell(f"hint:  {one_line(error.hint)}")
             continue
         if not json:
