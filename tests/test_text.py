@@ -6,7 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlhub.text import clean, closest, duration, fit, number, one_line, pad, seconds_between, size, stamp, width
+from mlhub.text import (
+    clean,
+    closest,
+    duration,
+    fit,
+    local_time,
+    now,
+    number,
+    one_line,
+    pad,
+    seconds_between,
+    size,
+    stamp,
+    width,
+)
 
 HOSTILE = st.text(
     st.sampled_from("\x00\x07\x08\x1b[]0;m\x9b\x9d\x85\u202e\u2066\u200d\r\n\tab강\U0001f600\\P"), max_size=40
@@ -73,3 +87,8 @@ def test_a_stored_time_is_utc() -> None:
 def test_the_nearest_word_is_named() -> None:
     assert closest("calm-oter", ["calm-otter", "wide-elk"]) == "; did you mean calm-otter?"
     assert closest("zzz", ["calm-otter"]) == ""
+
+
+@pytest.mark.parametrize("stored", ["noon", "", "0001-01-01T00:00:00+23:59", "\ud800"])
+def test_what_is_no_time_is_shown_as_missing(stored: str) -> None:
+    assert (local_time(stored), seconds_between(stored, now())) == ("–", None)

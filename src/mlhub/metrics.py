@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import stat
 import time
 
 TYPE_CHECKING = False
@@ -76,17 +77,22 @@ def read_number(value: object) -> float | None:
         return _NOT_FINITE.get(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def read_records(path: Path, offset: int = 0, limit: int = 1 << 24) -> tuple[list[dict[str, object]], int]:
     """Whole records from byte `offset` on and the offset after them; a half-written last line is left for later.
 
     Reads at most `limit` bytes (more only for a single longer line). Lines that are not JSON objects are passed over.
-    A missing file has no records.
+    A missing file has no records, and neither has what is not a regular file: a pipe would be waited for for ever.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return [], offset
             file.seek(offset)
             data = file.read(limit)
             if len(data) == limit and b"\n" not in data:
@@ -97,12 +103,18 @@ def read_records(path: Path, offset: int = 0, limit: int = 1 << 24) -> tuple[lis
     return list(_objects(data[:end])), offset + end
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _objects(data: bytes) -> Iterator[dict[str, object]]:
     for line in data.split(b"\n"):
         if not line:
             continue
         try:
             record = json.loads(line)
+            if b"\\u" in line or b"\xed" in line:
+                json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (ValueError, RecursionError):
             continue
         if isinstance(record, dict):
@@ -117,6 +129,8 @@ def fold(summary: dict[str, dict[str, object]], records: list[dict[str, object]]
     result = dict(summary)
     for record in records:
         step = record.get("step")
+        if read_number(step) is None:
+            step = None
         for name, value in record.items():
             number = None if name in PLACE else read_number(value)
             if number is None:

@@ -120,19 +120,25 @@ def stamp(seconds: float) -> str:
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:
-    """Seconds from one stored time to another (to now, if there is no end)."""
-    if start is None:
-        return None
-    last = datetime.fromisoformat(end) if end else datetime.now(UTC)
-    return (last - datetime.fromisoformat(start)).total_seconds()
+    """Seconds from one stored time to another (to now, if there is no end); None if one is no time."""
+    first, last = _moment(start), _moment(end) if end else datetime.now(UTC)
+    return None if first is None or last is None else (last - first).total_seconds()
 
 
 def local_time(stored: str | None) -> str:
     """A stored time as the reader's clock shows it: today `14:05`, else `11-23 14:05`."""
-    if stored is None:
+    moment = _moment(stored)
+    if moment is None:
         return "–"
-    moment = datetime.fromisoformat(stored).astimezone()
     return moment.strftime("%H:%M" if moment.date() == datetime.now().astimezone().date() else "%m-%d %H:%M")
+
+
+def _moment(stored: str | None) -> datetime | None:
+    """A stored time on the reader's clock; None for what is none: run folders are outside data."""
+    try:
+        return datetime.fromisoformat(stored).astimezone() if stored else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def closest(word: str, known: list[str]) -> str:

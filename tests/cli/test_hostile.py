@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -68,3 +69,62 @@ def test_a_mistyped_run_does_not_keep_the_others_from_being_stopped(cli: Cli) ->
     done = cli("stop", "no-such", "one", code=1)
     assert "error: no run 'no-such'" in done.stderr
     assert cli.json("show", "one")["status"] == "cancelled"
+
+
+HOSTILE_METRICS = {
+    "a number too large": '{"step":1,"loss":1' + "0" * 400 + "}",
+    "a number of 5,000 digits": '{"step":1,"loss":' + "9" * 5000 + "}",
+    "a step that is a list": '{"step":[1],"loss":1}',
+    "half a surrogate pair": r'{"step":1,"\ud800":1}',
+    "a deep value": '{"step":1,"loss":' + "[" * 100_000 + "}",
+    "an escape": r'{"step":1,"\u001b[2J\n":1}',
+}
+
+
+@pytest.mark.parametrize("line", HOSTILE_METRICS.values(), ids=HOSTILE_METRICS)
+def test_hostile_metrics_stop_no_reader(cli: Cli, line: str) -> None:
+    script(cli, "true")
+    (cli.home / "runs" / "1" / "metrics.jsonl").write_text(f'{line}\n{{"step":2,"sound":0.5}}\n')
+    (cli.home / "mlhub.db").unlink()
+    assert cli.json("ls")[0]["summary"]["sound"]["last"] == 0.5
+    assert "\x1b" not in cli("ls").stdout + cli("show").stdout
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "spec.json", "output.log"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(cli: Cli, name: str) -> None:
+    script(cli, "true")
+    file = cli.home / "runs" / "1" / name
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    (cli.home / "mlhub.db").unlink()
+    for command in ("ls", "show"):
+        cli(command)
+    assert "Traceback" not in cli("logs", code=None).stderr
+
+
+def test_hostile_records_of_an_end_stop_no_reader(cli: Cli) -> None:
+    script(cli, "true")
+    attempt = cli.home / "runs" / "1" / "attempts" / "1"
+    (attempt / "exit.slot").unlink()
+    ended = {"status": "failed", "reason": "\ud800\x1b[2J", "started_at": "noon", "ended_at": "2026-01-01T00:00:00"}
+    (attempt / "exit.json").write_text(json.dumps(ended))
+    (cli.home / "mlhub.db").unlink()
+    assert cli.json("ls")[0]["status"] == "failed"
+    assert "\x1b" not in cli("ls").stdout + cli("show").stdout
+
+
+def test_a_spec_from_somewhere_else_is_read_as_plain_text(cli: Cli) -> None:
+    script(cli, "true")
+    spec = {"name": "\x1b[2Ja\nb", "kind": "\x1b[2J", "tags": ["\x1b[2J"], "command": ["\x1b[2J", 5, None]}
+    (cli.home / "runs" / "1" / "spec.json").write_text(json.dumps(spec))
+    (cli.home / "mlhub.db").unlink()
+    assert cli.json("ls")[0]["name"] == "a b"
+    assert "\x1b" not in cli("ls").stdout + cli("show").stdout
+
+
+def test_any_number_of_rows_may_be_asked_for(cli: Cli) -> None:
+    cli("ls", "-n", "9" * 30)
+
+
+def test_a_reference_that_is_not_unicode_finds_nothing(cli: Cli) -> None:
+    assert "no run" in cli("show", os.fsdecode(b"\xff"), code=1).stderr

@@ -7,7 +7,7 @@ import pytest
 
 from mlhub.metrics import MetricWriter
 from mlhub.runner.folder import rebuild
-from mlhub.runner.reconcile import refresh, refresh_active, settle
+from mlhub.runner.reconcile import glance, refresh, refresh_active, settle
 from mlhub.store.store import Store
 from mlhub.text import now, stamp
 
@@ -103,3 +103,9 @@ def test_two_folders_of_one_name_both_come_back(store: Store) -> None:
         (folder / "spec.json").write_text(json.dumps({"name": "twin", "created_at": now()}))
     assert rebuild(store) == 2
     assert {run.name for run in store.newest(9)} == {"twin", "twin-2"}
+
+
+def test_a_list_is_not_broken_by_a_run_that_is_removed_meanwhile(store: Store) -> None:
+    run = ended(store)
+    store.delete(run)
+    assert glance(store, run) == run

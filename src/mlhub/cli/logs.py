@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import errno
+import io
+import os
+import stat
 import sys
 import time
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -99,34 +103,40 @@ class LogTail:
 
 
 def _read_from(path: Path, offset: int, limit: int = -1) -> bytes:
+    with _open(path) as file:
+        file.seek(offset)
+        return file.read(limit)
+
+
+def _open(path: Path) -> BinaryIO:
+    """A log to read; an empty one if there is none. Raises OSError for what is no file: a pipe would hang us."""
     try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(limit)
+        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
     except FileNotFoundError:
-        return b""
+        return io.BytesIO()
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return file
 
 
 def _start_of_tail(path: Path, lines: int | None) -> int:
     """The byte where the last `lines` lines begin, found from the end of the file."""
     if lines is None:
         return 0
-    try:
-        with path.open("rb") as file:
-            end = position = file.seek(0, 2)
-            found = 0
-            while position > 0:
-                step = min(1 << 16, position)
-                position -= step
-                file.seek(position)
-                block = file.read(step)
-                for index in range(len(block) - 1, -1, -1):
-                    if block[index] == 0x0A and position + index + 1 < end:
-                        found += 1
-                        if found == lines:
-                            return position + index + 1
-    except FileNotFoundError:
-        return 0
+    with _open(path) as file:
+        end = position = file.seek(0, 2)
+        found = 0
+        while position > 0:
+            step = min(1 << 16, position)
+            position -= step
+            file.seek(position)
+            block = file.read(step)
+            for index in range(len(block) - 1, -1, -1):
+                if block[index] == 0x0A and position + index + 1 < end:
+                    found += 1
+                    if found == lines:
+                        return position + index + 1
     return end if lines == 0 else 0
 
 

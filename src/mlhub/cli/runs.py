@@ -24,11 +24,11 @@ def ls(
     """
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import emit_json, say
-    from mlhub.runner.reconcile import fold_summary, refresh_active
+    from mlhub.runner.reconcile import glance, refresh_active
 
     hub = open_hub()
     refresh_active(hub.store)
-    found = [run if run.summary_done else fold_summary(hub.store, run) or run for run in hub.store.newest(count)]
+    found = [glance(hub.store, run) for run in hub.store.newest(count)]
     if json:
         emit_json([run.to_json() for run in found])
         return 0

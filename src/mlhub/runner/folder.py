@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
+from mlhub.runner import record
 from mlhub.store.runs import Run
+from mlhub.text import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,9 +29,9 @@ _LIMIT = 8 << 20
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if there is none that can be read."""
     try:
-        with path.open("rb") as file:
-            tree = json.loads(file.read(_LIMIT))
-    except (OSError, ValueError, RecursionError):
+        tree = json.loads(record.read_bytes(str(path), _LIMIT) or b"")
+        json.dumps(tree, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except (ValueError, RecursionError):
         return {}
     return tree if isinstance(tree, dict) else {}
 
@@ -110,7 +112,7 @@ def _run_of(store: Store, run_id: int) -> Run:
         kind=_text(spec, "kind") or "command",
         status="queued",
         group=_text(spec, "group"),
-        tags=[tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else [],
+        tags=[one_line(tag) for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else [],
         preset=_text(spec, "preset"),
         created_at=_text(spec, "created_at") or "1970-01-01T00:00:00.000Z",
         host=_text(spec, "host") or "unknown",
@@ -121,7 +123,7 @@ def _run_of(store: Store, run_id: int) -> Run:
 
 def _text(spec: dict[str, Any], key: str) -> str | None:
     value = spec.get(key)
-    return value if isinstance(value, str) else None
+    return one_line(value) if isinstance(value, str) else None
 
 
 def set_aside(home: Home) -> Path | None:

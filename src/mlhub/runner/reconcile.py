@@ -41,8 +41,8 @@ def settle(store: Store, run: Run) -> Run:
     """Read the run's folder and write what it says into its row; the row as it then is."""
     paths = store.home.run(run.id)
     if not paths.attempt(run.attempt).launch.exists():
-        age = seconds_between(run.created_at, None) or 0
-        if 0 <= age < _NEVER_STARTED_SECONDS:
+        age = seconds_between(run.created_at, None)
+        if age is not None and 0 <= age < _NEVER_STARTED_SECONDS:
             return run
         _finish(store, run, Verdict(status="failed", reason="never started: mlhub was ended before the launch"))
     else:
@@ -74,10 +74,20 @@ def _finish(store: Store, run: Run, verdict: Verdict) -> None:
     )
 
 
+def glance(store: Store, run: Run) -> Run:
+    """`run` for a list: with the next part of its metrics, or as it was if somebody removed it meanwhile."""
+    with suppress(NotFoundError):
+        return run if run.summary_done else fold_summary(store, run) or run
+    return run
+
+
 def fold_summary(store: Store, run: Run) -> Run | None:
     """`run` with the next part of its metrics folded into its summary; None when there was nothing new."""
     path = store.home.run(run.id).metrics
-    records, offset = read_records(path, run.summary_offset)
+    try:
+        records, offset = read_records(path, run.summary_offset)
+    except OSError:  # one folder that can't be read must not cost the list of all
+        return None
     done = not run.active and offset == run.summary_offset
     if offset == run.summary_offset and not done:
         return None

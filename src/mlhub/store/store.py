@@ -79,7 +79,7 @@ class Store:
         }
         with _explained(self.home):
             try:
-                cursor = self._connection.execute(texts.ADD_RUN, row)
+                cursor = self._execute(texts.ADD_RUN, row)
             except sqlite3.IntegrityError:
                 if self._one(texts.GET_BY_NAME, name=name):
                     raise UsageError(f"a run named {name!r} exists already", "Choose another --name.") from None
@@ -93,7 +93,7 @@ class Store:
         del row["group"], row["dir"], row["summary"], row["summary_offset"], row["summary_done"]
         with _explained(self.home):
             try:
-                self._connection.execute(texts.RESTORE_RUN, row)
+                self._execute(texts.RESTORE_RUN, row)
             except sqlite3.IntegrityError:
                 return False
         return True
@@ -189,7 +189,7 @@ class Store:
         return self._run(found)
 
     def newest(self, limit: int) -> list[Run]:
-        return [self._run(row) for row in self._rows(texts.NEWEST_RUNS, limit=limit)]
+        return [self._run(row) for row in self._rows(texts.NEWEST_RUNS, limit=min(limit, 1 << 62))]
 
     def newest_completed(self, kind: str) -> Run | None:
         """The newest run of `kind` that completed."""
@@ -213,7 +213,7 @@ class Store:
 
     def _rows(self, text: str, **parameters: object) -> list[tuple[Any, ...]]:
         with _explained(self.home):
-            return self._connection.execute(text, parameters).fetchall()
+            return self._execute(text, parameters).fetchall()
 
     def _one(self, text: str, **parameters: object) -> tuple[Any, ...] | None:
         rows = self._rows(text, **parameters)
@@ -221,7 +221,13 @@ class Store:
 
     def _change(self, text: str, **parameters: object) -> bool:
         with _explained(self.home):
-            return self._connection.execute(text, parameters).rowcount == 1
+            return self._execute(text, parameters).rowcount == 1
+
+    def _execute(self, text: str, parameters: dict[str, Any]) -> sqlite3.Cursor:
+        """With `?` for what isn't Unicode, as a name typed or a reason read may hold: SQLite takes none of it."""
+        words = {key: value for key, value in parameters.items() if isinstance(value, str)}
+        plain = {key: word.encode(errors="replace").decode() for key, word in words.items()}
+        return self._connection.execute(text, parameters | plain)
 
     def _run(self, row: tuple[Any, ...]) -> Run:
         (id_, name, kind, status, group, tags, preset, created, started, ended, attempt, code, signal, reason) = row[
