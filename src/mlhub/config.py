@@ -119,7 +119,7 @@ def find_preset(name: str) -> Path:
 
     Raises NotFoundError, naming the presets there are.
     """
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # Path's own raises RuntimeError for an unknown ~user
     if path.is_file():
         return path.absolute()
     if path.suffix not in (".yaml", ".yml") and path.name == name:

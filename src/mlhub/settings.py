@@ -32,7 +32,7 @@ class Settings:
     def load(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """`config.toml` of the home, then the environment, which wins. Raises ConfigError for a wrong key or type."""
         root = environment.get("MLHUB_HOME") or _default_home()
-        values: dict[str, str | int] = dict(_read_toml(Path(root).expanduser() / "config.toml"))
+        values: dict[str, str | int] = dict(_read_toml(_folder(root) / "config.toml"))
         for field in fields(cls):
             name = f"MLHUB_{field.name.upper()}"
             if text := environment.get(name):
@@ -52,7 +52,7 @@ class Settings:
 
 
 def _folder(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    return Path(os.path.expanduser(text)).absolute()  # Path's own raises RuntimeError for an unknown ~user
 
 
 def _default_home() -> str:
@@ -84,7 +84,7 @@ def _read_toml(path: Path) -> dict[str, str | int]:
 
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # not all of what it can't read is a TOMLDecodeError
         raise ConfigError(f"{path}: not valid TOML: {error}", "Mend the line it names.") from error
     types = {field.name: int if field.name == "max_runs" else str for field in fields(Settings) if field.name != "home"}
     for key, value in table.items():

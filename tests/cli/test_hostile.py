@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,3 +130,59 @@ def test_any_number_of_rows_may_be_asked_for(cli: Cli) -> None:
 
 def test_a_reference_that_is_not_unicode_finds_nothing(cli: Cli) -> None:
     assert "no run" in cli("show", os.fsdecode(b"\xff"), code=1).stderr
+
+
+def test_a_command_and_a_folder_that_are_not_utf8_run_and_are_recorded(cli: Cli, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"d\xff")
+    odd.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "mlhub", "run", "--wait", "--", "printf", b"\xff\n"],
+        env=cli.environment, cwd=odd, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (cli.home / "runs" / "1" / "output.log").read_bytes() == b"\xff\n"
+    assert cli.json("show")["status"] == "completed"
+    cli("show")
+
+
+@pytest.mark.parametrize("option", ["--name", "--group", "--tag"])
+def test_a_name_that_is_not_utf8_is_wrong_usage(cli: Cli, option: str) -> None:
+    assert f"error: {option}" in cli("run", option, os.fsdecode(b"\xff"), "--", "true", code=2).stderr
+
+
+@pytest.mark.parametrize("name", ["50%25", "what?mode=ro", "a#b", 'sp ace"quote', "new\nline", "~nosuch"])
+def test_a_home_may_have_any_name(cli: Cli, tmp_path: Path, name: str) -> None:
+    before = set(os.listdir(tmp_path))
+    cli.environment["MLHUB_HOME"] = name
+    script(cli, "true")
+    assert "runs/2" in cli("run", "--dry-run", "--", "true").stdout
+    assert set(os.listdir(tmp_path)) - before == {name}
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(cli: Cli, closed: str) -> None:
+    mlhub = f"{sys.executable} -m mlhub"
+    text = f"{mlhub} run --name a --wait -- true {closed} && {mlhub} ls {closed} && {mlhub} rm a {closed}"
+    done = subprocess.run(["sh", "-c", text], env=cli.environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_message_never_goes_to_stdout_for_want_of_a_stderr(cli: Cli) -> None:
+    text = f"{sys.executable} -m mlhub show nobody --json 2>&-"
+    assert subprocess.run(["sh", "-c", text], env=cli.environment, capture_output=True, check=False).stdout == b""
+
+
+def test_a_terminal_that_knows_ascii_only_gets_readable_text_and_whole_json(cli: Cli) -> None:
+    script(cli, "echo 강아지", "--name", "강아지")
+    cli.environment["PYTHONIOENCODING"] = "ascii"
+    for command in ("ls", "show", "logs"):
+        assert "???" in cli(command).stdout
+    assert cli.json("ls")[0]["name"] == "강아지"
+
+
+def test_a_folder_that_is_gone_is_named(cli: Cli, tmp_path: Path) -> None:
+    text = f"mkdir gone; cd gone; rmdir ../gone; {sys.executable} -m mlhub run -- true"
+    done = subprocess.run(
+        ["sh", "-c", text], env=cli.environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.startswith("error: the current folder is gone\nhint:  cd ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -10,6 +11,7 @@ def main() -> None:
     """Entry point of `mlhub`."""
     from mlhub.errors import MlhubError
 
+    _prepare_streams()
     try:
         sys.exit(_run())
     except MlhubError as error:
@@ -23,12 +25,30 @@ def main() -> None:
     except BrokenPipeError:  # `mlhub ls | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
+    except UnicodeEncodeError as error:
+        if os.environ.get("MLHUB_DEBUG"):
+            raise
+        _tell(f"not UTF-8 text: {error.object!r}", "Use names and folders whose names are UTF-8.")
+        sys.exit(1)
     except OSError as error:
         if os.environ.get("MLHUB_DEBUG"):
             raise
+        if isinstance(error, FileNotFoundError) and error.filename is None:  # os.getcwd's
+            _tell("the current folder is gone", "cd to one that exists.")
+            sys.exit(1)
         where = f"{error.filename}: " if error.filename else ""
         _tell(f"{where}{error.strerror or error}", "MLHUB_DEBUG=1 shows where this happened.")
         sys.exit(1)
+
+
+def _prepare_streams() -> None:
+    """A closed stream (`>&-`) becomes /dev/null; what a stream's encoding has no letter for is printed as `?`."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8", errors="replace"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper) and mode == "w":
+            stream.reconfigure(errors="replace")
 
 
 def _run() -> int:

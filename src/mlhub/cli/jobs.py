@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -94,7 +95,7 @@ def _checkpoint(hub: Hub, run: Run, which: str) -> Path:
     from mlhub.runner.reconcile import refresh
 
     if which not in ("best", "last"):
-        file = Path(which).expanduser().absolute()
+        file = Path(os.path.expanduser(which)).absolute()
         if not file.is_file():
             raise NotFoundError(
                 f"checkpoint {which}: no such file", "Give best, last or the path of a .safetensors file."

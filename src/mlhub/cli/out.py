@@ -18,7 +18,8 @@ def emit_json(document: object) -> None:
     import msgspec
 
     raw = msgspec.json.format(msgspec.json.encode(document), indent=2)
-    sys.stdout.write(raw.decode() + "\n")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(raw + b"\n")  # JSON is UTF-8, whatever the locale says
     sys.stdout.flush()
 
 

@@ -114,7 +114,15 @@ def check_word(label: str, text: str | None) -> None:
 
     if text is None:
         return
-    if not text or one_line(text) != text or text[0] in "-@" or len(text) > 100 or "/" in text or "," in text:
+    if (
+        not text
+        or one_line(text) != text
+        or not text.isprintable()
+        or text[0] in "-@"
+        or len(text) > 100
+        or "/" in text
+        or "," in text
+    ):
         raise UsageError(
             f"{label} {one_line(text)!r}: not usable", "Up to 100 letters and signs, no / or comma, not - or @ first."
         )

@@ -139,7 +139,8 @@ def _write_folder(home: Home, run: Run, request: Request) -> None:
         "config": run.config,
     }
     about |= describe(request.command, request.cwd, request.code or request.cwd)
-    paths.spec.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
+    # a word of the command or a folder's name may be no Unicode: launch.json has it exactly, here `?` stands for it
+    paths.spec.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8", errors="replace")
 
 
 def _make_places(home: Home, paths: RunPaths, run_id: int) -> None:

@@ -75,9 +75,9 @@ def _run_alembic(database: Path) -> None:
 
 def _engine(database: Path) -> Engine:
     """An engine whose transactions hold DDL too: sqlite3 by itself would commit before a CREATE TABLE."""
-    from sqlalchemy import create_engine, event
+    from sqlalchemy import URL, create_engine, event
 
-    engine = create_engine(f"sqlite:///{database}", connect_args={"timeout": 30})
+    engine = create_engine(URL.create("sqlite", database=str(database)), connect_args={"timeout": 30})
 
     @event.listens_for(engine, "connect")
     def _plain(connection, _record) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - the driver's own type

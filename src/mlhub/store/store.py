@@ -267,7 +267,7 @@ def next_id(home: Home) -> int:
     if not home.database.is_file():
         return 1
     with _explained(home):
-        connection = sqlite3.connect(f"file:{home.database}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+        connection = sqlite3.connect(f"{home.database.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
         try:
             row = connection.execute(texts.LAST_ID).fetchone()
         except sqlite3.OperationalError:
