@@ -132,3 +132,31 @@ def test_a_checked_tree_survives_a_round_trip() -> None:
 )
 def test_the_automatic_batch_follows_the_smallest_card(memory: list[int | None], batch: int) -> None:
     assert auto_batch(memory).batch_size == batch
+
+
+def test_whole_numbers_are_decimal() -> None:
+    assert parse_yaml("[010, 1:30, -7, +8, 2024-01-01]", "here") == [10, "1:30", -7, 8, "2024-01-01"]
+
+
+BOMB = "model:\n  bit_list:\n  - &a0 [8, 8]\n" + "".join(f"  - &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BOMB, "more than 10000 values"),
+        ("training: &a\n  seed: *a", "more than 10000 values"),
+        ("training: {[1]: 2}", "a key must be a word"),
+        ("training: {seed: " + "9" * 5000 + "}", "not valid YAML"),
+        ("training: {seed: " + "[" * 5000 + "}", "not valid YAML"),
+        ("training: {seed: !!int x}", "not valid YAML"),
+        ("training: {seed: !!timestamp x}", "not valid YAML"),
+        (r'model: {backbone: "\ud800"}', "not Unicode text"),
+        ("training: {learning_rate: .inf}", "training.learning_rate: expected float <="),
+        ("loss: {temperature: 1e999}", "loss.temperature: expected float <="),
+    ],
+)
+def test_a_hostile_preset_is_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "preset.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(tmp_path / "preset.yaml")

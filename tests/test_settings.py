@@ -28,6 +28,8 @@ def test_everything_lies_in_the_home_unless_asked(tmp_path: Path) -> None:
         ("colour = 1", "unknown key 'colour'"),
         ('max_runs = "two"', "max_runs should be int, not 'two'"),
         ("max_runs = ", "not valid TOML"),
+        ("max_runs = " + "9" * 5000, "not valid TOML"),
+        ("max_runs = " + "[" * 5000, "not valid TOML"),
     ],
 )
 def test_a_wrong_config_file_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
-Weight = Annotated[float, msgspec.Meta(ge=0)]
+Weight = Annotated[float, msgspec.Meta(ge=0, le=1e300)]  # which leaves out infinity
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
+#: a preset has some 50; one that has more is a bomb
+_MOST_VALUES = 10_000
 
 
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,7 +75,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The weight of each named loss (0 leaves it out); see `mlhub.hashing.losses`."""
 
-    temperature: Annotated[float, msgspec.Meta(gt=0)] = 0.07
+    temperature: Annotated[float, msgspec.Meta(gt=0, le=1e300)] = 0.07
     contrastive: Weight = 1.0
     anchor: Weight = 0.0
     label: Weight = 0.0
@@ -212,12 +215,32 @@ def parse_yaml(text: str, source: str) -> Any:  # noqa: ANN401 - YAML can be any
     import yaml
 
     try:
-        return yaml.load(text, Loader=_loader())  # noqa: S506 - a SafeLoader
+        tree = yaml.load(text, Loader=_loader())  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "can't be parsed"
         raise ConfigError(f"{where}: not valid YAML: {problem}", "Mend the line it names.") from None
+    except Exception as error:  # PyYAML's constructors raise anything for `!!int x`, 5,000 digits, 1,000 brackets
+        raise ConfigError(f"{source}: not valid YAML: {error}", "Write plain values.") from None
+    _check_size(tree, source)
+    return tree
+
+
+def _check_size(tree: object, source: str) -> None:
+    """Raises ConfigError for aliases that make a small file endless, and for text that isn't Unicode."""
+    waiting, count = [tree], 0
+    while waiting:
+        value = waiting.pop()
+        count += 1
+        if count > _MOST_VALUES:
+            raise ConfigError(f"{source}: more than {_MOST_VALUES} values", "Aliases within aliases? Write them out.")
+        if isinstance(value, dict):
+            waiting += (*value, *value.values())
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str) and value != value.encode(errors="replace").decode():
+            raise ConfigError(f"{source}: not Unicode text: {_shown(value)}", "Mend the value.")
 
 
 def _loader() -> type[Any]:
@@ -225,13 +248,19 @@ def _loader() -> type[Any]:
 
     class Loader(yaml.SafeLoader):
         yaml_implicit_resolvers = {  # noqa: RUF012 - the shape PyYAML asks for
-            first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith((":bool", ":float", ":timestamp"))]
+            first: [
+                (tag, regexp)
+                for tag, regexp in resolvers
+                if not tag.endswith((":bool", ":int", ":float", ":timestamp"))
+            ]
             for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ANN401
             seen = set()
             for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key.start_mark)
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} twice", key.start_mark)
                 seen.add(key.value)
@@ -240,6 +269,9 @@ def _loader() -> type[Any]:
     Loader.add_implicit_resolver(
         "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
     )
+    # 010 is ten, and 1:30 no number of seconds
+    Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
+    Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
     number = re.compile(
         r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
     )
