@@ -50,6 +50,35 @@ def test_a_secret_in_a_diff_is_not_recorded(repository: Path) -> None:
     assert "+token = tokens[0]" in state["diff"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ['os.environ["WANDB_API_KEY"] = "s3cr3t"', 'auth_token = """s3cr3t"""', 'db_pwd: "s3cr3t"'],
+)
+def test_a_secret_given_in_any_of_the_usual_ways_is_found(line: str) -> None:
+    assert "s3cr3t" not in redact(line)
+
+
+def test_looking_at_the_code_runs_no_program_that_the_repository_names(repository: Path) -> None:
+    program = repository / "program"
+    program.write_text(f"#!/bin/sh\ntouch {repository}/was-run\n")
+    program.chmod(0o755)
+    for key in ("core.fsmonitor", "diff.external", "core.pager", "diff.mine.textconv"):
+        git(repository, "config", key, str(program))
+    (repository / ".gitattributes").write_text("*.py diff=mine\n")
+    (repository / "train.py").write_text("lr = 3\n")
+    state = git_state(repository)
+    assert state is not None
+    assert "+lr = 3" in state["diff"]
+    assert not (repository / "was-run").exists()
+
+
+def test_in_a_git_hook_it_is_still_the_folders_code(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(repository / ".git"))
+    assert git_state(tmp_path_factory.mktemp("elsewhere")) is None
+
+
 def test_outside_a_repository_there_is_no_code_state(tmp_path: Path) -> None:
     assert git_state(tmp_path) is None
 
@@ -62,6 +91,9 @@ def test_outside_a_repository_there_is_no_code_state(tmp_path: Path) -> None:
         (["DB_PASSWORD=abc"], ["DB_PASSWORD=***"]),
         (["https://me:abc@host/x"], ["https://me:***@host/x"]),
         (["hf_abcdefghijklmnopqrst"], ["***"]),
+        (["-H", "Authorization: Bearer abc.def-123"], ["-H", "Authorization: Bearer ***"]),
+        (["-H", "authorization: basic bWU6YWJj="], ["-H", "authorization: basic ***"]),
+        (["a basic configuration"], ["a basic configuration"]),
         (["--tokenizer", "gpt2", "--max_tokens=5"], ["--tokenizer", "gpt2", "--max_tokens=5"]),
     ],
 )

@@ -21,17 +21,21 @@ if TYPE_CHECKING:
 _DIFF_LIMIT = 1 << 20
 #: `mlhub run` waits no longer than this for git in a huge tree
 _GIT_SECONDS = 2.0
+_GIT_PLACE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 #: ends with the word, so that `tokenizer` and `max_tokens` are none
-_TELLTALE = (
-    r"[\w.-]*(?:api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|secret|token|passw(?:or)?d|auth|credentials?)"
-)
+_TELLTALE = r"[\w.-]*(?:(?:api|access|secret|private)[_-]?key|secret|token|passw(?:or)?d|pwd|auth|credentials?)"
 _SECRETS = (
     # a literal given to a name that says so: password = "x", "token": "x"; `token = tokens[0]` is code and stays
-    (re.compile(rf"(?i)(\b{_TELLTALE}[\"']?\s*[=:]\s*[\"'])([^\"'\n]{{4,}})"), r"\1***"),
+    (re.compile(rf"(?i)(\b{_TELLTALE}[\"']?\]?\s*[=:]\s*[\"']{{1,3}})([^\"'\n]{{4,}})"), r"\1***"),
     # the lines of an .env file and of YAML
     (re.compile(r"(?m)^([-+ ]?\s*(?:export\s+)?\w*(?:KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIALS?)=)(\S+)"), r"\1***"),
     (re.compile(rf"(?im)^([-+ ]?\s*{_TELLTALE}:[ \t]+)([^\s\[({{\"']{{6,}})$"), r"\1***"),
+    # Authorization: Bearer x
+    (
+        re.compile(r"((?:\bBearer|(?i:\bauthorization[\"']?\s*[:=]\s*[\"']?(?:basic|token)))\s+)([\w.~+/-]{6,}=*)"),
+        r"\1***",
+    ),
     # user:password@host
     (re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^\s:/@]*:)([^\s@/]+)(@)"), r"\1***\3"),
     # the forms that tokens of well-known services have, and private keys
@@ -103,11 +107,14 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 def _git(folder: Path, deadline: float, *arguments: str) -> str | None:
     """The output of git, or None if it failed, is not there or took too long."""
-    # no optional locks: we must never make the user's own git command fail
-    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    # no optional locks: we must never make the user's own git command fail; no fsmonitor: a repository may name any
+    # program for that; and in a hook of git's own GIT_DIR means another tree than the folder's
+    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments]
+    environment = {key: value for key, value in os.environ.items() if key not in _GIT_PLACE}
     try:
         done = subprocess.run(
             command,
+            env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=max(0.01, deadline - time.monotonic()),
