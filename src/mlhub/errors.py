@@ -5,6 +5,7 @@ MlhubError              exit 1   it failed
 ├── ConfigError         exit 1   a preset or setting is wrong
 ├── NotFoundError       exit 1   no such run, data set, preset, checkpoint, index
 └── StoreError          exit 1   the database or the home can't be used
+    └── DamagedError    exit 1   the database is none any more: it may be made anew
 """
 
 from __future__ import annotations
@@ -37,3 +38,7 @@ class NotFoundError(MlhubError):
 
 class StoreError(MlhubError):
     """The home or its database can't be read or written."""
+
+
+class DamagedError(StoreError):
+    """The file is no database of ours any more. A busy, newer or unreachable one is not damaged."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -186,3 +188,20 @@ def test_a_folder_that_is_gone_is_named(cli: Cli, tmp_path: Path) -> None:
         ["sh", "-c", text], env=cli.environment, cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.stderr.startswith("error: the current folder is gone\nhint:  cd ")
+
+
+def test_a_database_of_a_newer_mlhub_is_not_set_aside_as_damaged(cli: Cli) -> None:
+    script(cli, "true")
+    with contextlib.closing(sqlite3.connect(cli.home / "mlhub.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert "made by a newer mlhub" in cli("doctor", "--rebuild", code=1).stderr
+    assert not list(cli.home.glob("mlhub.db.damaged*"))
+
+
+def test_a_database_that_is_somebody_elses_is_named_and_set_aside_when_asked(cli: Cli) -> None:
+    cli.home.mkdir(mode=0o700)
+    with contextlib.closing(sqlite3.connect(cli.home / "mlhub.db")) as connection, connection:
+        connection.execute("CREATE TABLE runs (mine)")
+    assert "mlhub doctor --rebuild" in cli("ls", code=1).stderr.splitlines()[1]
+    cli("doctor", "--rebuild")
+    assert cli.json("ls") == []

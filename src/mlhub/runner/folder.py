@@ -127,8 +127,11 @@ def _text(spec: dict[str, Any], key: str) -> str | None:
 
 
 def set_aside(home: Home) -> Path | None:
-    """Rename a database that SQLite can't use, so that a new one can be made; its new name, or None if it is usable."""
-    from mlhub.errors import StoreError
+    """Rename a damaged database, so that a new one can be made; its new name, or None if it is sound.
+
+    Raises StoreError for one that is only busy, newer than this mlhub or out of reach.
+    """
+    from mlhub.errors import DamagedError
     from mlhub.store.store import Store
 
     if not home.database.exists():
@@ -137,7 +140,7 @@ def set_aside(home: Home) -> Path | None:
         store = Store.open(home)
         sound = store.check() == "ok"
         store.close()
-    except StoreError:
+    except DamagedError:
         sound = False
     if sound:
         return None

@@ -62,15 +62,20 @@ def _revision(database: Path) -> str | None:
 def _run_alembic(database: Path) -> None:
     from alembic import command
     from alembic.config import Config
+    from sqlalchemy.exc import DBAPIError
 
     engine = _engine(database)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.commit()
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    except DBAPIError as error:
+        raise (error.orig or error) from error  # sqlite3's own, which the store explains
+    finally:
+        engine.dispose()
 
 
 def _engine(database: Path) -> Engine:

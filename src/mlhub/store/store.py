@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from mlhub.errors import MlhubError, NotFoundError, StoreError, UsageError
+from mlhub.errors import DamagedError, MlhubError, NotFoundError, StoreError, UsageError
 from mlhub.store import migrate, texts
 from mlhub.store.runs import Run
 
@@ -339,8 +339,8 @@ def _explain(home: Home, error: sqlite3.DatabaseError) -> StoreError:
             f"{home.database}: the disk is full",
             "Free some space (mlhub rm RUN removes a run and its checkpoints), then try again.",
         )
-    if "malformed" in text or "not a database" in text:
-        return StoreError(
+    if any(sign in text for sign in ("malformed", "not a database", "no such table", "no such col", "already exists")):
+        return DamagedError(
             f"{home.database}: damaged ({text})", "mlhub doctor --rebuild makes it anew from the run folders."
         )
     if not os.access(home.root, os.W_OK) or "readonly" in text or "unable to open" in text:
