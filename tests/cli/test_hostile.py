@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.conftest import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -205,3 +209,21 @@ def test_a_database_that_is_somebody_elses_is_named_and_set_aside_when_asked(cli
     assert "mlhub doctor --rebuild" in cli("ls", code=1).stderr.splitlines()[1]
     cli("doctor", "--rebuild")
     assert cli.json("ls") == []
+
+
+def test_a_running_run_whose_folder_was_removed_is_not_said_to_have_failed(cli: Cli) -> None:
+    run = cli.json("run", "--", "sleep", "60")
+    shutil.rmtree(run["dir"])
+    shown = cli.json("ls")[0]
+    assert (shown["status"], shown["condition"]) == ("running", "its folder was removed")
+    assert f"kill {run['supervisor_pid']}" in cli("stop", code=1).stderr
+    os.kill(run["supervisor_pid"], signal.SIGTERM)
+    wait_until(lambda: "ended by SIGTERM" in (cli.json("show")["reason"] or ""))
+
+
+def test_a_run_lost_with_its_folder_says_so(cli: Cli) -> None:
+    run = cli.json("run", "--", "sleep", "60")
+    shutil.rmtree(run["dir"])
+    for pid in (run["supervisor_pid"], run["pid"]):
+        os.kill(pid, signal.SIGKILL)
+    assert wait_until(lambda: cli.json("show")["reason"]) == "lost: its folder was removed; exit code unknown"

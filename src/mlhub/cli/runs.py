@@ -209,11 +209,14 @@ def _stop_line(before: Run, after: Run) -> str:
 def _stop_one(hub: Hub, run: Run, grace: float | None) -> Run:
     import getpass
 
-    from mlhub.runner.reconcile import settle
+    from mlhub.errors import MlhubError
+    from mlhub.runner.reconcile import FOLDER_GONE, settle
     from mlhub.runner.stop import stop as stop_process
 
     if not run.active:
         return run
+    if run.condition == FOLDER_GONE:  # and with it the proof of who is who
+        raise MlhubError(f"run {run.id} runs, but {FOLDER_GONE}", f"Tell its supervisor: kill {run.supervisor_pid}")
     stop_process(hub.home.run(run.id), run.attempt, grace, getpass.getuser())
     return settle(hub.store, run)
 

@@ -5,7 +5,9 @@ What is true is decided in `runner.truth`; here it becomes rows. There is no dae
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from pathlib import Path
 
 from mlhub.errors import NotFoundError
 from mlhub.metrics import fold, read_records
@@ -15,8 +17,11 @@ from mlhub.text import now, seconds_between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mlhub.paths import RunPaths
     from mlhub.store.runs import Run
     from mlhub.store.store import Store
+
+FOLDER_GONE = "its folder was removed"
 
 #: a row without a launch this many seconds after it was made belongs to an mlhub that was killed in between
 _NEVER_STARTED_SECONDS = 10
@@ -40,18 +45,31 @@ def refresh(store: Store, run: Run) -> Run:
 def settle(store: Store, run: Run) -> Run:
     """Read the run's folder and write what it says into its row; the row as it then is."""
     paths = store.home.run(run.id)
-    if not paths.attempt(run.attempt).launch.exists():
+    if paths.attempt(run.attempt).launch.exists():
+        verdict = inspect(paths, run.attempt)
+    elif run.started_at is not None:
+        verdict = _without_folder(paths, run)
+    else:
         age = seconds_between(run.created_at, None)
         if age is not None and 0 <= age < _NEVER_STARTED_SECONDS:
             return run
-        _finish(store, run, Verdict(status="failed", reason="never started: mlhub was ended before the launch"))
+        verdict = Verdict(status="failed", reason="never started: mlhub was ended before the launch")
+    if verdict.status in ACTIVE:
+        _continue(store, run, verdict)
     else:
-        verdict = inspect(paths, run.attempt)
-        if verdict.status in ACTIVE:
-            _continue(store, run, verdict)
-        else:
-            _finish(store, run, verdict)
+        _finish(store, run, verdict)
     return store.reload(run)
+
+
+def _without_folder(paths: RunPaths, run: Run) -> Verdict:
+    """A run whose folder somebody removed: its supervisor, known by its command line, tells whether it still runs."""
+    try:
+        command = Path(f"/proc/{run.supervisor_pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        command = []
+    if os.fsencode(paths.root) in command:
+        return Verdict(status="running", condition=FOLDER_GONE)
+    return Verdict(status="failed", reason="lost: its folder was removed; exit code unknown")
 
 
 def _continue(store: Store, run: Run, verdict: Verdict) -> None:
