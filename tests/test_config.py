@@ -54,6 +54,15 @@ def test_an_unknown_section_names_the_nearest(tmp_path: Path) -> None:
         ("training: {max_epochs: 0}", "training.max_epochs: expected int >= 1, got 0"),
         ("model: {bit_list: [8, 9]}", "model.bit_list: expected rising multiples of 8"),
         ("model: {bit_list: [16, 8]}", "model.bit_list: expected rising multiples of 8"),
+        ("training: {seed: -1}", "training.seed: expected int >= 0, got -1"),
+        ("training: {precision: bf16-true}", "training.precision: invalid enum value"),
+        ("training: {batch_size: 1}", "training.batch_size: expected int >= 2"),
+        ("data: {image_size: 8}", "data.image_size: expected int >= 24"),
+        ("data: {languages: [en, en]}", "data.languages: expected each language once"),
+        ("data: {languages: []}", "data.languages: expected each language once"),
+        ("model: {pretrained: webli}", "model.pretrained: tiny learns from scratch"),
+        ("model: {freeze_backbone: true}", "model.freeze_backbone: tiny learns from scratch"),
+        ("loss: {contrastive: 0}", "loss.contrastive: nothing tells items apart"),
         ("model: 3", "model: expected keys and values, got 3"),
         ("- a", "the preset: expected keys and values"),
         ("training: {seed: 1, seed: 2}", r"mine.yaml:1:.*key 'seed' twice"),
@@ -94,6 +103,17 @@ def test_a_variable_in_a_path_comes_from_the_environment(tmp_path: Path) -> None
     assert load_config(path, environment={"SETS": "/data"}).data.dataset == "/data/coco"
     with pytest.raises(ConfigError, match=r"data.dataset: \$\{SETS\} is not set"):
         load_config(path, environment={})
+
+
+def test_an_override_spares_a_variable_that_is_not_set(tmp_path: Path) -> None:
+    path = preset(tmp_path, "data: {dataset: '${SETS}/coco'}")
+    assert load_config(path, ["data.dataset=emoji"], environment={}).data.dataset == "emoji"
+
+
+def test_an_error_of_the_preset_stays_one_beside_an_override(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"mine.yaml: training.max_epochs") as caught:
+        load_config(preset(tmp_path, "training: {max_epochs: many}"), ["training.seed=2"])
+    assert caught.value.exit_code == 1
 
 
 def test_a_preset_is_found_by_path_and_by_bare_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

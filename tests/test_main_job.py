@@ -118,7 +118,7 @@ def test_the_table_is_readable_in_a_pipe(trained: Trained) -> None:
     [
         (["search"], 2, "a text or --image FILE"),
         (["search", " "], 2, "the query is empty"),
-        (["search", "x", "--bits", "12"], 1, "12"),
+        (["search", "x", "--bits", "12"], 2, "12"),
         (["search", "x", "--to", "sound"], 2, "expected image or text"),
         (["search", "--image", "nothing.png"], 1, "nothing.png"),
         (["search", "x", "--index", "quick"], 1, "not an index"),

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1e300)]  # which leaves out infinity
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
@@ -42,7 +42,7 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which images and captions, and how they are prepared."""
 
     dataset: str = "emoji"
-    image_size: Positive = 48
+    image_size: Annotated[int, msgspec.Meta(ge=24, le=4096)] = 48
     max_text_length: Positive = 64
     languages: tuple[str, ...] = ("en", "ko")
     num_workers: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -52,7 +52,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long, how fast, in what precision."""
 
     #: concepts a step: each gives up to two images, and a caption in every language
-    batch_size: Positive | Literal["auto"] = 64
+    batch_size: Annotated[int, msgspec.Meta(ge=2, le=10**6)] | Literal["auto"] = 64
     max_epochs: Positive = 30
     learning_rate: Weight = 1e-3
     backbone_lr: Weight | None = None
@@ -64,12 +64,12 @@ class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accumulate_grad_batches: Positive = 1
     #: up to 1, a share of an epoch; above, steps
     val_check_interval: Positive | Annotated[float, msgspec.Meta(gt=0, le=1)] = 1
-    precision: Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true"] = "32-true"
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     early_stopping_patience: Annotated[int, msgspec.Meta(ge=0)] | None = None
     #: of the tiny backbone's word table and of the anchors; null: learning_rate
     table_lr: Weight | None = None
     anchor_lr: Weight | None = None
-    seed: int = 1
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 1
 
 
 class LossConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,18 +159,14 @@ def load_config(path: Path, overrides: Sequence[str] = (), environment: Mapping[
     raw = parse_yaml(text, str(path))
     tree = {} if raw is None else raw
     try:
-        config = check_config(tree, environment)
-    except ConfigError as error:
-        raise ConfigError(f"{path.name}: {error.message}", error.hint) from None
-    if not overrides:
-        return config
-    tree = msgspec.to_builtins(config)
-    for override in overrides:
-        _apply(tree, override)
-    try:
+        _check_keys(RunConfig, tree, "")
+        for override in overrides:
+            _apply(tree, override)
         return check_config(tree, environment)
     except ConfigError as error:
-        raise UsageError(error.message, error.hint) from None
+        if any(error.message.startswith(override.partition("=")[0]) for override in overrides):
+            raise UsageError(error.message, error.hint) from None
+        raise ConfigError(f"{path.name}: {error.message}", error.hint) from None
 
 
 def check_config(tree: object, environment: Mapping[str, str] = os.environ) -> RunConfig:
@@ -182,13 +178,32 @@ def check_config(tree: object, environment: Mapping[str, str] = os.environ) -> R
         raise ConfigError(
             _validation_message(error, tree), "Mend the value, or leave the key out for its default."
         ) from None
-    bits = config.model.bit_list
+    _check_sense(config)
+    return config
+
+
+def _check_sense(config: RunConfig) -> None:
+    """What no single key can say. Raises ConfigError."""
+    bits, model, languages = config.model.bit_list, config.model, config.data.languages
     if not bits or any(length % 8 or length > 128 for length in bits) or list(bits) != sorted(set(bits)):
         raise ConfigError(
             f"model.bit_list: expected rising multiples of 8 up to 128, got {list(bits)}",
             "For example [8, 16, 32, 48, 64, 128]: each length is whole bytes of one 16-byte code.",
         )
-    return config
+    if not languages or len(set(languages)) != len(languages):
+        raise ConfigError(
+            f"data.languages: expected each language once, got {list(languages)}", "For example [en, ko]."
+        )
+    if model.backbone == "tiny" and (model.pretrained or model.freeze_backbone):
+        key = "pretrained" if model.pretrained else "freeze_backbone"
+        raise ConfigError(
+            f"model.{key}: tiny learns from scratch", f"Leave model.{key} out, or name an open_clip model."
+        )
+    if not (config.loss.contrastive or config.loss.anchor or config.loss.label):
+        raise ConfigError(
+            "loss.contrastive: nothing tells items apart: contrastive, anchor and label are all 0",
+            "Give one of them a weight.",
+        )
 
 
 def recorded_config(tree: object) -> RunConfig:
@@ -280,19 +295,18 @@ def _loader() -> type[Any]:
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:
-    """Set one dotted key of a complete configuration tree, in place."""
+    """Set one dotted key of a preset's tree, in place. Raises UsageError."""
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise UsageError(f"{override!r}: expected KEY=VALUE", "For example training.max_epochs=5.")
     section, dot, name = key.partition(".")
     if not dot:
         raise UsageError(f"{key}: expected SECTION.KEY{_nearest(key, _leaves())}", "For example training.max_epochs=5.")
-    branch = tree.get(section)
-    if not isinstance(branch, dict) or name not in branch:
+    if key not in _leaves():
         raise UsageError(
             f"{key}: unknown key{_nearest(key, _leaves())}", "`mlhub run PRESET --dry-run` shows every key."
         )
-    branch[name] = parse_yaml(text, key)
+    tree[section] = tree.get(section, {}) | {name: parse_yaml(text, key)}
 
 
 def _leaves() -> list[str]:

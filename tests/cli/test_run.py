@@ -89,6 +89,20 @@ def test_the_command_sees_its_run(cli: Cli) -> None:
     assert cli("logs").stdout == f"1 {cli.home}/runs/1\n"
 
 
+def test_the_configuration_of_an_outer_run_does_not_leak(cli: Cli) -> None:
+    cli("run", "--wait", "--", "sh", "-c", "echo ${MLHUB_CONFIG-none}", MLHUB_CONFIG="/outer/config.yaml")
+    assert cli("logs").stdout == "none\n"
+
+
+def test_waiting_for_a_run_of_another_host_ends(cli: Cli) -> None:
+    run = cli.json("run", "--", "sleep", "60")
+    process = Path(run["dir"]) / "attempts" / "1" / "process.json"
+    kept = process.read_text()
+    process.write_text(json.dumps(json.loads(kept) | {"name": "spark", "machine": "0" * 32, "boot": "0"}))
+    assert cli("logs", "-f", code=1).stderr == ""
+    process.write_text(kept)
+
+
 def test_the_command_gets_plain_signals(cli: Cli) -> None:
     cli("run", "--wait", "--", "grep", "-E", "Sig(Blk|Ign)", "/proc/self/status")
     assert cli("logs").stdout.split() == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]

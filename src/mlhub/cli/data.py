@@ -69,7 +69,8 @@ def _summary(dataset: Dataset) -> dict[str, Any]:
         "folder": str(dataset.folder),
         "fingerprint": dataset.fingerprint,
         "items": len(items),
-        "concepts": len({item.concept for item in items}),
+        "concepts": len({item.key for item in items}),
+        "categories": len({item.category for item in items} - {""}),
         "labels": len({label for item in items for label in item.labels}),
         "splits": dict(Counter(item.split for item in items)),
         "captions": dict(captions.most_common()),
@@ -108,32 +109,42 @@ def show(
 @app.command("prepare")
 def prepare(
     name: Annotated[str, typer.Argument(help="The data set.")] = "emoji",
+    force: Annotated[bool, typer.Option("--force", help="Make it anew, whatever is there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
 ) -> int:
-    """Make a data set ready. One that is ready already is left alone.
+    """Make a data set ready, and check its images. One that is whole is left alone.
 
     \b
     mlhub data prepare emoji    built from installed packages, nothing is downloaded
     """
     from mlhub.cli.hub import open_home
     from mlhub.cli.out import emit_json, say
+    from mlhub.data.prepare import check_images, known
     from mlhub.data.prepare import prepare as make
+    from mlhub.text import one_line
 
     home = open_home()
-    dataset = make(name, home, _progress)
+    dataset = make(name, home, _progress, force=force)
+    if name not in known():  # those it makes were checked by the making
+        check_images(dataset, _progress)
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     if json:
         emit_json(_summary(dataset))
         return 0
-    say(f"data set {dataset.name}: {len(dataset.items)} items in {dataset.folder}")
+    say(one_line(f"data set {dataset.name}: {len(dataset.items)} items in {dataset.folder}"))
     return 0
 
 
 def _progress(done: int, total: int, what: str) -> None:
-    """One line that is drawn over on a terminal; in a pipe a line at each quarter."""
-    if sys.stderr.isatty():
+    """One line that is drawn over on a terminal; in a pipe a line at each quarter. A remark has its own line."""
+    from mlhub.text import one_line
+
+    what = one_line(what)
+    if not total:
+        sys.stderr.write(f"{what}\n")
+    elif sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{what} {done}/{total}")
         sys.stderr.flush()
-    elif total and (4 * done) // total != (4 * (done - 1)) // total:
+    elif (4 * done) // total != (4 * (done - 1)) // total:
         sys.stderr.write(f"{what} {done}/{total}\n")

@@ -158,7 +158,7 @@ def _until_ended(hub: Hub, run: Run, tail: LogTail | None) -> Run:
         checked = 0.0
         while True:
             grown = tail is not None and tail.print_new()
-            if not grown and (not run.active or run.condition == "unknown: other host"):
+            if not grown and (not run.active or (run.condition or "").startswith("unknown: other host")):
                 break
             if time.monotonic() - checked >= _STATE_SECONDS:
                 run = settle(hub.store, run) if run.active else run

@@ -152,7 +152,9 @@ def _show_plan(request: Request, *, as_json: bool) -> int:
     folder = home.run(next_id(home)).root
     if as_json:
         config = msgspec.to_builtins(request.config) if request.config else {}
-        emit_json({"config": config, "command": request.command, "cwd": str(request.cwd), "dir": str(folder)})
+        emit_json(
+            {"config": config, "command": redact_command(request.command), "cwd": str(request.cwd), "dir": str(folder)}
+        )
         return 0
     if request.config is not None:
         say(f"# {request.preset}, resolved")

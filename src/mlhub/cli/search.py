@@ -18,7 +18,7 @@ def search(
     image: Annotated[Path | None, typer.Option(help="Search by this image instead of a text.", metavar="FILE")] = None,
     to: Annotated[str, typer.Option(help="What to find: image or text.")] = "image",
     k: Annotated[int, typer.Option("-k", help="How many results.", min=1, max=1000)] = 10,
-    bits: Annotated[int, typer.Option(help="Code length to rank by.")] = 64,
+    bits: Annotated[int | None, typer.Option(help="Code length to rank by; 64, or the model's longest.")] = None,
     index: Annotated[str | None, typer.Option(help="The index run, else the newest.", metavar="RUN")] = None,
     pictures: Annotated[
         bool | None, typer.Option("--pictures/--no-pictures", help="Small pictures in the table.")
@@ -46,7 +46,7 @@ def search(
     made = _find_index(hub, index)
     folder = hub.home.run(made.id).index
     asked = ("--text", query) if query is not None else ("--image", str(image))
-    answer = _ask(folder, *asked, "--to", to, "-k", str(k), "--bits", str(bits))
+    answer = _ask(folder, *asked, "--to", to, "-k", str(k), *(["--bits", str(bits)] if bits is not None else []))
     if json:
         emit_json(answer)
     else:

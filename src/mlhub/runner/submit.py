@@ -184,6 +184,7 @@ def _launch_of(home: Home, run: Run, request: Request) -> Launch:
         "MLHUB_ATTEMPT": str(run.attempt),
     }
     environment.setdefault("PYTHONUNBUFFERED", "1")  # a log that is followed shows a line when it is printed
+    environment.pop("MLHUB_CONFIG", None)  # of a run that this one is started from
     if request.config is not None:
         environment["MLHUB_CONFIG"] = str(paths.config)
     return Launch(
