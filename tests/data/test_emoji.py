@@ -46,6 +46,11 @@ def test_the_label_is_the_subcategory(emoji):
     assert {item.labels for item in named(emoji, "red apple")} == {("food-fruit",)}
 
 
+def test_the_category_is_the_wider_class(emoji):
+    assert {item.category for item in named(emoji, "red apple")} == {"Food & Drink"}
+    assert len({item.category for item in emoji.items}) == 8
+
+
 def test_each_concept_keeps_a_drawing_to_learn_from(emoji):
     learned = {item.concept for item in emoji.items if item.split == "train"}
     assert learned == {item.concept for item in emoji.items}

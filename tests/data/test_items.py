@@ -1,6 +1,7 @@
 """A data set on disk is read whole, checked line by line, and never leaves its folder."""
 
 import dataclasses
+import hashlib
 
 import msgspec
 import pytest
@@ -35,6 +36,48 @@ def test_select_keeps_one_split(folder):
 def test_image_path_is_absolute_and_inside(folder):
     dataset = Dataset.open(folder)
     assert dataset.image_path(DOG) == folder / "images" / "dog.png"
+
+
+@pytest.mark.parametrize("place", ["images", "images/dog.png"])
+def test_a_link_out_of_the_folder_is_refused_naming_the_item(folder, tmp_path_factory, place):
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "dog.png").write_bytes(b"x")
+    (folder / place).parent.mkdir(exist_ok=True)
+    (folder / place).symlink_to(outside if place == "images" else outside / "dog.png")
+    with pytest.raises(MlhubError, match=r"dog: image images/dog\.png leads out of"):
+        Dataset.open(folder).image_path(DOG)
+
+
+def test_the_folder_as_a_whole_may_be_a_link(folder, tmp_path_factory):
+    link = tmp_path_factory.mktemp("home") / "pets"
+    link.symlink_to(folder)
+    assert Dataset.open(link).image_path(DOG) == link / "images" / "dog.png"
+
+
+def image(folder, data):
+    (folder / "images").mkdir()
+    (folder / "images" / "dog.png").write_bytes(data)
+
+
+def test_an_image_with_its_own_digest_is_whole(folder):
+    image(folder, b"x")
+    Dataset.open(folder).check_image(msgspec.structs.replace(DOG, digest=hashlib.sha256(b"x").hexdigest()))
+
+
+@pytest.mark.parametrize(("data", "digest"), [(b"", ""), (b"x", "00" * 32)])
+def test_an_empty_or_changed_image_is_named_with_its_item(folder, data, digest):
+    image(folder, data)
+    with pytest.raises(MlhubError, match=r"dog: .*dog\.png: the image is damaged"):
+        Dataset.open(folder).check_image(msgspec.structs.replace(DOG, digest=digest))
+
+
+def test_a_missing_image_is_named_with_its_item(folder):
+    with pytest.raises(MlhubError, match=r"cat: .*cat\.png: no such image"):
+        Dataset.open(folder).check_image(CAT)
+
+
+def test_the_key_is_the_concept_or_else_the_id():
+    assert (DOG.key, msgspec.structs.replace(DOG, id="dog-1", concept="").key) == ("dog", "dog-1")
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../dog.png", "images/../../dog.png", "", "a\\b.png", "a\0.png"])

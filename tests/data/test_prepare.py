@@ -1,6 +1,7 @@
 """A data set is made whole or not at all, once, whoever asks."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,6 +111,58 @@ def test_a_broken_set_is_made_anew(home):
     (folder / ABOUT).write_text("{")
     assert len(prepare("emoji", home).items) > 2000
     assert hidden(home) == []
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("made")
+    prepare("emoji", Home(root, root / "data"))
+    return root / "data" / "emoji"
+
+
+@pytest.fixture
+def emoji(made, home):
+    """A prepared emoji set of one's own."""
+    home.data.mkdir()
+    return shutil.copytree(made, home.dataset("emoji"))
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-9])])
+def test_a_missing_or_damaged_image_is_made_anew_and_told(home, emoji, harm):
+    image = next((emoji / "images" / "twemoji").iterdir())
+    whole, told = image.read_bytes(), []
+    harm(image)
+    prepare("emoji", home, lambda _done, total, text: None if total else told.append(text))
+    assert image.read_bytes() == whole
+    assert len(told) == 1
+    assert image.name in told[0]
+
+
+def test_a_whole_set_is_left_alone(home, emoji):
+    before = emoji.stat().st_ino
+    prepare("emoji", home)
+    assert emoji.stat().st_ino == before
+
+
+def test_force_makes_a_whole_set_anew(home, emoji):
+    before = emoji.stat().st_ino
+    prepare("emoji", home, force=True)
+    assert emoji.stat().st_ino != before
+
+
+def test_force_does_not_touch_a_set_of_the_users_own(home):
+    home.dataset("pets").mkdir(parents=True)
+    write_items(home.dataset("pets"), About("pets"), (Item("dog", "dog.png", {"en": ("a dog",)}),))
+    with pytest.raises(MlhubError, match="mlhub did not make data set pets"):
+        prepare("pets", home, force=True)
+    assert home.dataset("pets").is_dir()
+
+
+def test_a_set_named_unlike_its_folder_is_refused(home):
+    home.dataset("pets").mkdir(parents=True)
+    write_items(home.dataset("pets"), About("birds"), (Item("dog", "dog.png", {"en": ("a dog",)}),))
+    with pytest.raises(MlhubError, match="names the data set 'birds', and its folder 'pets'"):
+        find("pets", home)
 
 
 def test_the_hub_can_look_at_data_without_heavy_imports():

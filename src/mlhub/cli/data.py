@@ -142,7 +142,7 @@ def _progress(done: int, total: int, what: str) -> None:
 
     what = one_line(what)
     if not total:
-        sys.stderr.write(f"{what}\n")
+        sys.stderr.write(("\r\x1b[K" if sys.stderr.isatty() else "") + f"{what}\n")
     elif sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{what} {done}/{total}")
         sys.stderr.flush()

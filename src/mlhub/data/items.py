@@ -6,6 +6,7 @@ Not where data sets are made (`mlhub.data.prepare`) or turned into tensors (`mlh
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,7 +28,8 @@ class Item(msgspec.Struct, frozen=True):
     """One image with what is said about it. `image` is relative to the data set's folder.
 
     `concept` names what is pictured: items of one concept are the same thing drawn or photographed differently.
-    `digest` is the image's sha256.
+    `labels` decide what is relevant under label protocols; `category`, wider, is for the reader. `digest` is the
+    image's sha256.
     """
 
     id: str
@@ -38,6 +40,12 @@ class Item(msgspec.Struct, frozen=True):
     style: str = ""
     split: Split = "train"
     digest: str = ""
+    category: str = ""
+
+    @property
+    def key(self) -> str:
+        """The concept; an item without one is one by itself."""
+        return self.concept or self.id
 
 
 class About(msgspec.Struct, frozen=True):
@@ -71,8 +79,30 @@ class Dataset:
         return tuple(item for item in self.items if item.split == split)
 
     def image_path(self, item: Item) -> Path:
-        """Absolute path of an item's image, always below the folder (checked when the set was read)."""
-        return (self.folder / item.image).absolute()
+        """Absolute path of an item's image. Raises MlhubError if a link leads it out of the folder."""
+        path = (self.folder / item.image).absolute()
+        if not os.path.realpath(path).startswith(os.path.join(os.path.realpath(self.folder), "")):
+            raise MlhubError(
+                f"{item.id}: image {item.image} leads out of {self.folder}",
+                "Put the image there; the data set's folder as a whole may be a link.",
+            )
+        return path
+
+    def check_image(self, item: Item) -> None:
+        """Raise MlhubError if an item's image is missing, empty, or not the one that `digest` names."""
+        path = self.image_path(item)
+        hint = "Put it back, or take the item out of the set."
+        if not path.is_file():
+            raise MlhubError(f"{item.id}: {path}: no such image", hint)
+        try:
+            with path.open("rb") as file:
+                damaged = (
+                    hashlib.file_digest(file, "sha256").hexdigest() != item.digest if item.digest else not file.read(1)
+                )
+        except OSError as error:
+            raise MlhubError(f"{item.id}: {path}: can't be read: {error.strerror}", hint) from None
+        if damaged:
+            raise MlhubError(f"{item.id}: {path}: the image is damaged, or another than when the set was made", hint)
 
 
 def fingerprint(items: tuple[Item, ...]) -> str:

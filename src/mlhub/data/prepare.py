@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mlhub.paths import Home
 
-#: done, total, what is being done
+#: done, total, what is being done; a remark, where total is 0
 Progress = Callable[[int, int, str], None]
 
 _BUILDERS: dict[str, Callable[[Path, Progress], None]] = {"emoji": emoji.build}
@@ -40,7 +40,12 @@ def find(name: str, home: Home) -> Dataset:
     folder = _folder(name, home)
     if not (folder / ABOUT).is_file():
         raise NotFoundError(f"data set {name} is not prepared", _how(name, folder))
-    return Dataset.open(folder)
+    dataset = Dataset.open(folder)
+    if dataset.name != name:
+        raise MlhubError(
+            f"{folder / ABOUT}: names the data set {dataset.name!r}, and its folder {name!r}", "Give both one name."
+        )
+    return dataset
 
 
 def check(name: str, home: Home) -> None:
@@ -55,19 +60,40 @@ def check(name: str, home: Home) -> None:
     emoji.find_packages()
 
 
-def prepare(name: str, home: Home, progress: Progress = lambda _done, _total, _text: None) -> Dataset:
-    """The data set of that name, made if it is missing or can't be read. Raises MlhubError if it can't be made."""
+def prepare(
+    name: str, home: Home, progress: Progress = lambda _done, _total, _text: None, *, force: bool = False
+) -> Dataset:
+    """The data set of that name, made if it is missing or damaged, or if that is forced.
+
+    A set that mlhub can't make is only found (`check_images` looks into it). Raises MlhubError if it can't be made.
+    """
     folder = _folder(name, home)
     if name not in _BUILDERS:
+        if force:
+            raise MlhubError(f"--force: mlhub did not make data set {name}, and can't", _how(name, folder))
         return find(name, home)
     home.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(home.data / f".{name}.lock"):
-        with contextlib.suppress(MlhubError):
-            return Dataset.open(folder)
+        if folder.exists() and not force:
+            try:
+                dataset = find(name, home)
+                check_images(dataset)
+            except MlhubError as error:
+                progress(0, 0, f"data set {name} is damaged and made anew ({error.message})")
+            else:
+                return dataset
         for leftover in home.data.glob(f".{name}.*.tmp"):
             shutil.rmtree(leftover, ignore_errors=True)
         _make(name, folder, progress)
     return Dataset.open(folder)
+
+
+def check_images(dataset: Dataset, progress: Progress = lambda _done, _total, _text: None) -> None:
+    """Raise MlhubError naming the first item whose image is missing or damaged. Reads every image that has a digest."""
+    for done, item in enumerate(dataset.items, 1):
+        dataset.check_image(item)
+        if done % 1000 == 0 or done == len(dataset.items):
+            progress(done, len(dataset.items), "checking images")
 
 
 def _make(name: str, folder: Path, progress: Progress) -> None:
@@ -75,7 +101,7 @@ def _make(name: str, folder: Path, progress: Progress) -> None:
     temporary.mkdir(mode=0o700)
     try:
         _BUILDERS[name](temporary, progress)
-        if folder.exists():  # unreadable, or we would not be here
+        if folder.exists():  # damaged or not wanted, or we would not be here
             folder.rename(folder.with_name(f".{name}.{uuid.uuid4().hex[:12]}.old.tmp"))
         temporary.rename(folder)
     except OSError as error:
