@@ -227,3 +227,9 @@ def test_a_run_lost_with_its_folder_says_so(cli: Cli) -> None:
     for pid in (run["supervisor_pid"], run["pid"]):
         os.kill(pid, signal.SIGKILL)
     assert wait_until(lambda: cli.json("show")["reason"]) == "lost: its folder was removed; exit code unknown"
+
+
+@pytest.mark.parametrize("command", [["ls"], ["data", "ls"], ["doctor"]])
+def test_an_open_home_is_warned_about_once(cli: Cli, command: list[str]) -> None:
+    cli.home.mkdir(mode=0o755)
+    assert cli(*command).stderr.count("chmod 700") == 1

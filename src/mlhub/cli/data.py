@@ -23,7 +23,7 @@ def ls(json: Annotated[bool, typer.Option("--json", help="Print an array as JSON
     """
     from mlhub.cli.hub import open_home
     from mlhub.cli.out import Column, emit_json, say, table
-    from mlhub.data.prepare import known
+    from mlhub.data.prepare import find, known
     from mlhub.errors import MlhubError
 
     home = open_home()
@@ -31,7 +31,7 @@ def ls(json: Annotated[bool, typer.Option("--json", help="Print an array as JSON
     rows: list[dict[str, Any]] = []
     for name in found:
         try:
-            rows.append(_summary(_open(name)) | {"status": "ready"})
+            rows.append(_summary(find(name, home)) | {"status": "ready"})
         except MlhubError as error:
             prepared = home.dataset(name).is_dir()
             rows.append({"name": name, "status": "broken" if prepared else "missing", "detail": error.message})
