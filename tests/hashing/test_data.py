@@ -103,6 +103,13 @@ def test_a_set_without_training_items_says_so(shapes):
         batches(empty)
 
 
+def test_a_missing_image_is_named_with_its_item_and_the_command_that_mends_the_set(shapes):
+    shapes.image_path(shapes.items[0]).unlink()
+    with pytest.raises(MlhubError, match=r"red-disc: .*no such image") as caught:
+        data.decode(shapes, shapes.items, backbones.build(CONFIG.model, 24, texts=["x"]), 1)
+    assert caught.value.hint == "Type: mlhub data prepare shapes"
+
+
 def test_labels_are_rows_of_zero_and_one(shapes):
     concepts = data.gather(shapes, ("en",))
     assert concepts.labels.sum(1).tolist() == [1.0] * 8

@@ -47,7 +47,7 @@ def figures(emoji, noise=0.0, bits=BITS):
 def test_every_name_of_the_contract_is_there(emoji):
     found = figures(emoji)
     for task in ("i2t", "t2i", "i2i"):
-        for measure_ in ("map", "r1", "r5", "r10", "map_label"):
+        for measure_ in ("map", "r1", "r5", "r10", "map_label", "r1_label", "r5_label", "r10_label"):
             names = {
                 f"eval/{task}/{measure_}_{suffix}"
                 for suffix in ("8", "64", "8_itq", "8_pca", "8_lsh", "64_lsh", "float")
@@ -75,6 +75,11 @@ def test_disturbed_embeddings_are_found_worse_and_worst_with_the_fewest_bits(emo
 def test_same_label_is_another_question_than_same_concept(emoji):
     found = figures(emoji)
     assert found["eval/t2i/map_label_float"] < found["eval/t2i/map_float"]
+
+
+def test_recall_by_label_is_no_worse_than_by_concept(emoji):
+    found = figures(emoji, noise=1.0)
+    assert found["eval/i2t/r1_8"] < found["eval/i2t/r1_label_8"] <= 1.0
 
 
 def test_a_task_in_which_nothing_can_be_found_has_no_figure(tmp_path):

@@ -48,6 +48,13 @@ def test_a_missing_image_is_named(tmp_path):
         open_image(tmp_path / "gone.png")
 
 
+def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path):
+    held = Image.Exif()
+    held[0x0112] = 6  # turned a quarter to the right to be shown
+    Image.new("RGB", (40, 20)).save(tmp_path / "turned.jpg", exif=held)
+    assert open_image(tmp_path / "turned.jpg").size == (20, 40)
+
+
 @pytest.mark.parametrize("cut", [0, 8, 60, 200])
 def test_a_broken_image_is_named(tmp_path, cut):
     path = tmp_path / "broken.png"

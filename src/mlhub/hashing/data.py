@@ -48,29 +48,36 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Concepts:
-    """What is pictured in a data set: by concept its captions a language, and its labels as rows of 0 and 1."""
+    """What is pictured in a data set: the concepts of training items first, then those that are held out entirely.
+
+    `captions` (a language, by concept) are of training items alone, hence empty for the latter; `titles` are the first
+    captions of any item: what validation's gallery calls a concept. `labels` are rows of 0 and 1.
+    """
 
     names: tuple[str, ...]
     captions: tuple[dict[str, tuple[str, ...]], ...]
+    titles: tuple[dict[str, str], ...]
     labels: Tensor
 
     @property
     def index(self) -> dict[str, int]:
         return {name: number for number, name in enumerate(self.names)}
 
+    @property
+    def trained(self) -> int:
+        """How many have a training item: the first ones."""
+        return sum(map(bool, self.captions))
+
     def documents(self) -> list[str]:
-        """All captions of each concept in all languages, joined."""
-        return [" ; ".join(text for texts in captions.values() for text in texts) for captions in self.captions]
-
-
-def concept_of(item: Item) -> str:
-    """An item without a concept is one by itself."""
-    return item.concept or item.id
+        """All captions of each trained concept in all languages, joined."""
+        trained = self.captions[: self.trained]
+        return [" ; ".join(text for texts in captions.values() for text in texts) for captions in trained]
 
 
 def gather(dataset: Dataset, languages: Sequence[str]) -> Concepts:
     """The concepts of a data set. Raises MlhubError for an item that has no caption in any of the languages."""
     captions: dict[str, dict[str, tuple[str, ...]]] = {}
+    titles: dict[str, dict[str, str]] = {}
     labels: dict[str, set[str]] = defaultdict(set)
     for item in dataset.items:
         kept = {language: item.captions[language] for language in languages if item.captions.get(language)}
@@ -78,25 +85,40 @@ def gather(dataset: Dataset, languages: Sequence[str]) -> Concepts:
             raise MlhubError(
                 f"{item.id}: no caption in {', '.join(languages)}", "Caption it, or change data.languages."
             )
-        mine = captions.setdefault(concept_of(item), {})
+        mine, called = captions.setdefault(item.key, {}), titles.setdefault(item.key, {})
         for language, texts in kept.items():
-            mine[language] = tuple(dict.fromkeys((*mine.get(language, ()), *texts)))
-        labels[concept_of(item)].update(item.labels)
-    known = {label: column for column, label in enumerate(sorted(set().union(*labels.values())))}
-    table = torch.zeros(len(captions), len(known))
-    for row, concept in enumerate(captions):
-        table[row, [known[label] for label in labels[concept]]] = 1
-    return Concepts(tuple(captions), tuple(captions.values()), table)
+            called.setdefault(language, texts[0])
+            if item.split == "train":  # what is held out stays unread
+                mine[language] = tuple(dict.fromkeys((*mine.get(language, ()), *texts)))
+        if item.split == "train":
+            labels[item.key].update(item.labels)
+    names = sorted(captions, key=lambda name: not captions[name])
+    return Concepts(
+        tuple(names),
+        tuple(captions[name] for name in names),
+        tuple(titles[name] for name in names),
+        _table([labels[name] for name in names]),
+    )
+
+
+def _table(labels: Sequence[set[str]]) -> Tensor:
+    """[n, l] of 0 and 1, a column a label."""
+    known = {label: column for column, label in enumerate(sorted(set().union(*labels)))}
+    table = torch.zeros(len(labels), len(known))
+    for row, mine in enumerate(labels):
+        table[row, [known[label] for label in mine]] = 1
+    return table
 
 
 def decode(dataset: Dataset, items: Sequence[Item], backbone: Backbone, workers: int) -> Tensor:
     """uint8 [n, …] of the items' images. Stops at the first that is missing or broken, naming item and file."""
 
     def one(item: Item) -> Tensor:
+        path = dataset.image_path(item)
         try:
-            return backbone.picture(open_image(dataset.image_path(item)))
+            return backbone.picture(open_image(path))
         except MlhubError as error:
-            raise MlhubError(f"{item.id}: {error.message}", error.hint) from None
+            raise MlhubError(f"{item.id}: {error.message}", f"Type: mlhub data prepare {dataset.name}") from None
 
     if not items:
         raise MlhubError(f"data set {dataset.name} has no items to train or validate on", "Give its items a split.")
@@ -126,11 +148,15 @@ class Batches:
         index = concepts.index
         self.rows: dict[int, list[int]] = defaultdict(list)
         for row, item in enumerate(items):
-            self.rows[index[concept_of(item)]].append(row)
+            self.rows[index[item.key]].append(row)
         self.views = _VIEWS if max(map(len, self.rows.values())) > 1 else 1
+        full = max(1, len(self.rows) // self.size)
+        #: batches a step, and steps an epoch: whole ones, so that each step weighs the same
+        self.accumulate = min(config.training.accumulate_grad_batches, full)
+        self.steps = full // self.accumulate
 
     def __len__(self) -> int:
-        return max(1, len(self.rows) // self.size)
+        return self.steps * self.accumulate
 
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the next epoch, prepared by a thread that ends when the reader does."""

@@ -48,14 +48,14 @@ class Figure:
     label: Retrieval | None
 
     def values(self) -> Iterator[tuple[str, float]]:
-        """Metric names and values: `eval/t2i/map_64`, `eval/ko/i2t/r10_32_itq`, `eval/t2i/map_label_float`."""
+        """Metric names and values: `eval/t2i/map_64`, `eval/ko/i2t/r10_32_itq`, `eval/t2i/r5_label_float`."""
         suffix = (
             "float" if not self.bits else str(self.bits) if self.method == "learned" else f"{self.bits}_{self.method}"
         )
         for measure in ("map", *(f"r{k}" for k in RECALL_AT)):
             yield f"eval/{self.task}/{measure}_{suffix}", getattr(self.concept, measure)
-        if self.label is not None:
-            yield f"eval/{self.task}/map_label_{suffix}", self.label.map
+            if self.label is not None:
+                yield f"eval/{self.task}/{measure}_label_{suffix}", getattr(self.label, measure)
 
 
 def main(arguments: Sequence[str]) -> None:

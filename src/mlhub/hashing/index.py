@@ -111,13 +111,12 @@ def caption_rows(items: Sequence[Item], languages: Sequence[str]) -> tuple[list[
     known: dict[tuple[str, str, str], int] = {}
     rows = []
     for place, item in enumerate(items):
-        concept = item.concept or item.id
         own = []
         for language in languages:
             for caption in item.captions.get(language, ()):
-                row = known.setdefault((concept, language, caption), len(texts))
+                row = known.setdefault((item.key, language, caption), len(texts))
                 if row == len(texts):
-                    texts.append(TextRow(f"{concept}/{language}/{row}", caption, language, []))
+                    texts.append(TextRow(f"{item.key}/{language}/{row}", caption, language, []))
                 texts[row].items.append(place)
                 own.append(row)
         rows.append(tuple(own))

@@ -7,10 +7,11 @@ surrounds the thing (transparent, or all of one colour) is trimmed: two drawings
 from __future__ import annotations
 
 import math
+import struct
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -25,14 +26,13 @@ _FAR = 24
 
 
 def open_image(path: Path) -> Image.Image:
-    """The decoded image. Raises MlhubError naming the file if it is missing or broken."""
+    """The decoded image, turned the way its EXIF says. Raises MlhubError naming the file if it is missing or broken."""
     try:
         with Image.open(path) as image:
-            image.load()
-            return image.copy()
+            return ImageOps.exif_transpose(image)
     except FileNotFoundError:
-        raise MlhubError(f"{path}: no such image", "Put it back, or make the data set anew.") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise MlhubError(f"{path}: no such image", "Put it back; of a data set: mlhub data prepare NAME") from None
+    except (OSError, ValueError, SyntaxError, TypeError, struct.error, Image.DecompressionBombError) as error:
         raise MlhubError(
             f"{path}: not a readable image ({error})", "Replace the file, or take it out of the set."
         ) from None

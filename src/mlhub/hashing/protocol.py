@@ -137,7 +137,7 @@ def _tasks(
     pool = dataset.items if dataset.name == "emoji" else held
 
     def entries(items: Sequence[Item]) -> list[_Entry]:
-        return [_Entry(_number(images, dataset.image_path(item)), _concept(item), item.labels) for item in items]
+        return [_Entry(_number(images, dataset.image_path(item)), item.key, item.labels) for item in items]
 
     asked = entries(held)
     tasks: list[Task] = []
@@ -152,7 +152,7 @@ def _tasks(
             f"data set {dataset.name} has no captions in {', '.join(languages)}",
             f"It has some in {', '.join(known)}: name one in data.languages.",
         )
-    if len({_concept(item) for item in pool}) < len(pool):
+    if len({item.key for item in pool}) < len(pool):
         tasks.append(_task("i2i", "", ("image", asked), ("image", entries(pool))))
     return tuple(tasks)
 
@@ -211,13 +211,9 @@ def _names(items: Sequence[Item], language: str, texts: dict[str, int]) -> list[
     found: dict[str, _Entry] = {}
     for item in items:
         captions = item.captions.get(language, ())
-        if captions and _concept(item) not in found:
-            found[_concept(item)] = _Entry(_number(texts, captions[0]), _concept(item), item.labels)
+        if captions and item.key not in found:
+            found[item.key] = _Entry(_number(texts, captions[0]), item.key, item.labels)
     return list(found.values())
-
-
-def _concept(item: Item) -> str:
-    return item.concept or item.id
 
 
 def _rows(numbers: Iterable[int]) -> Rows:
