@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import open_clip
 import pytest
 import torch
@@ -10,7 +11,7 @@ from safetensors.torch import save_file
 from mlhub.config import CheckpointConfig, DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
 from mlhub.errors import MlhubError
 from mlhub.hashing import backbones, checkpoint, train
-from mlhub.hashing.cached import VIEWS
+from mlhub.hashing.cached import VIEWS, Cached
 from mlhub.paths import RunPaths
 from tests.hashing.conftest import make_dataset
 
@@ -125,6 +126,32 @@ def test_a_frozen_backbone_encodes_each_image_and_text_once(home, weights, monke
 def test_what_is_random_is_not_frozen(home):
     with pytest.raises(MlhubError, match="no pretrained weights to keep"):
         train.train(config(freeze_backbone=True), RunPaths(home / "runs" / "1"))
+
+
+def test_a_backbone_that_learns_from_the_data_can_not_be_frozen():
+    tiny = backbones.build(ModelConfig(hidden_dim=16), 24, texts=["a dog"])
+    with pytest.raises(MlhubError, match="tiny learns from the data set"):
+        Cached(tiny)
+
+
+def test_names_are_encoded_in_batches(home, monkeypatch):
+    seen = []
+    original = backbones.OpenClip.texts
+
+    def texts(self, tokens):
+        seen.extend([] if torch.is_grad_enabled() else [len(tokens[0])])
+        return original(self, tokens)
+
+    monkeypatch.setattr(backbones.OpenClip, "texts", texts)
+    monkeypatch.setattr(train, "_TEXTS", 3)
+    train.train(msgspec.structs.replace(config(), loss=LossConfig(anchor=1.0)), RunPaths(home / "runs" / "1"))
+    assert set(seen) == {3, 2}
+
+
+def test_keys_that_it_does_not_read_are_named(home, capsys):
+    train.train(config(), RunPaths(home / "runs" / "1"))
+    first = capsys.readouterr().out.splitlines()[:2]
+    assert first == [f"{key} is not used by mlhub-test-clip" for key in ("model.hidden_dim", "data.image_size")]
 
 
 def build_seeded():

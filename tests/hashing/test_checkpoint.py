@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from mlhub.errors import MlhubError, NotFoundError
 from mlhub.hashing import checkpoint
+from mlhub.hashing.model import Output
 
 
 @pytest.fixture
@@ -65,6 +66,29 @@ def test_many_are_encoded_as_one_by_one(world):
     encoder = checkpoint.load(world.checkpoint)
     texts = ["red", "green", "blue"] * 100
     assert np.array_equal(encoder.texts(texts).logits > 0, np.tile(encoder.texts(texts[:3]).logits > 0, (100, 1)))
+
+
+def test_weights_images_and_texts_go_to_the_device_and_results_come_back(world, monkeypatch):
+    loaded = checkpoint.load(world.checkpoint)
+    encoder = checkpoint.Encoder(loaded.model, loaded.sidecar, loaded.path, "meta")
+    assert {tensor.device.type for tensor in encoder.model.state_dict().values()} == {"meta"}
+    seen = []
+
+    def answer(*inputs):
+        seen.extend(part.device.type for part in inputs)
+        return Output(torch.ones(1, 128), torch.ones(1, 4))
+
+    monkeypatch.setattr(encoder.model, "images", answer)
+    monkeypatch.setattr(encoder.model, "texts", lambda tokens: answer(*tokens))
+    monkeypatch.setattr(encoder.model.backbone, "keys", loaded_keys(world))
+    encoder.images([world.picture("red-disc")])
+    assert encoder.texts(["red"]).logits.shape == (1, 128)
+    assert set(seen) == {"meta"}
+
+
+def loaded_keys(world):
+    """On the CPU: meta tensors hold nothing to look words up in."""
+    return checkpoint.load(world.checkpoint).model.backbone.keys
 
 
 def test_a_model_that_learned_tells_its_colours_apart(world):

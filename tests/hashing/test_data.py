@@ -20,12 +20,12 @@ def shapes(tmp_path):
     return make_dataset(tmp_path)
 
 
-def batches(dataset, *, seed=1, size=4):
+def batches(dataset, *, seed=1, size=4, **training):
     concepts = data.gather(dataset, ("en", "ko"))
     backbone = backbones.build(CONFIG.model, 24, texts=concepts.documents())
     items = dataset.select("train")
     pictures = data.decode(dataset, items, backbone, 2)
-    config = msgspec.structs.replace(CONFIG, training=TrainingConfig(seed=seed))
+    config = msgspec.structs.replace(CONFIG, training=TrainingConfig(seed=seed, **training))
     return data.Batches(config, size, backbone, concepts, items, pictures)
 
 
@@ -116,5 +116,30 @@ def test_labels_are_rows_of_zero_and_one(shapes):
     assert concepts.labels.shape == (8, 3)
 
 
-def test_an_item_without_concept_is_one_by_itself(shapes):
-    assert data.concept_of(msgspec.structs.replace(shapes.items[0], concept="")) == "red-disc"
+def rephrased(dataset):
+    """Every held-out item under captions of its own; the black disc is held out with its whole concept."""
+    items = []
+    for item in dataset.items:
+        secret = {"captions": {"en": (f"secret {item.id}",)}, "labels": ("hidden",), "split": "val"}
+        held = item.split != "train" or item.concept == "black"
+        items.append(msgspec.structs.replace(item, **secret) if held else item)
+    return Dataset(dataset.name, dataset.folder, tuple(items), dataset.fingerprint)
+
+
+def test_captions_and_labels_of_held_out_items_never_reach_training(shapes):
+    concepts = data.gather(rephrased(shapes), ("en", "ko"))
+    assert "secret" not in " ".join(concepts.documents())
+    assert concepts.labels[: concepts.trained].sum(1).tolist() == [1.0] * 7
+
+
+def test_a_concept_that_is_held_out_entirely_comes_last_with_a_title_alone(shapes):
+    concepts = data.gather(rephrased(shapes), ("en", "ko"))
+    assert (concepts.trained, concepts.names[-1]) == (7, "black")
+    assert concepts.captions[-1] == {}
+    assert concepts.titles[-1] == {"en": "secret black-disc"}
+
+
+def test_accumulated_epochs_are_whole_steps(shapes):
+    source = batches(shapes, size=1, accumulate_grad_batches=3)
+    assert (len(source), source.steps, len(list(source))) == (6, 2, 6)
+    assert batches(shapes, size=4, accumulate_grad_batches=3).accumulate == 2

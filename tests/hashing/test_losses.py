@@ -78,6 +78,14 @@ def test_pairs_of_one_concept_are_not_pushed_apart():
     assert torch.allclose(loss, torch.tensor(2.0).log(), atol=1e-5)
 
 
+def test_losses_are_float32_under_mixed_precision():
+    losses, batch = Losses(LossConfig(anchor=1.0), BITS, 4), sides(output(4, 1), output(4, 2))
+    whole = losses(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = losses(batch)
+    assert all(torch.equal(mixed[name], whole[name]) for name in ("contrastive", "anchor"))
+
+
 def test_shares_of_the_gradient_sum_to_one():
     config = LossConfig(contrastive=1.0, anchor=1.0, quantization=1e-6)
     losses = Losses(config, BITS, 4)

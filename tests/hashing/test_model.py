@@ -26,12 +26,46 @@ def test_outputs_have_their_shapes_and_vectors_are_normalised(model):
     assert torch.allclose(output.vectors.norm(dim=1), torch.ones(4), atol=1e-5)
 
 
-def test_a_short_code_is_the_beginning_of_the_long_one(model):
-    logits = model.eval().texts(model.backbone.tokens(TEXTS)).logits.detach().numpy()
-    for bits in (8, 16, 32, 48, 64):
-        shorter = logits.copy()
-        shorter[:, bits:] = -1
-        assert (prefix(pack(shorter), bits) == prefix(pack(logits), bits)).all()
+@pytest.mark.parametrize("bits", [8, 16, 32, 48, 64])
+def test_a_short_code_owes_nothing_to_the_bits_behind_it(model, bits):
+    """No length has a projection or a norm of its own, and none is normalised together with the others."""
+    tokens = model.backbone.tokens(TEXTS)
+    whole = model.train().texts(tokens).logits.detach().clone()
+    with torch.no_grad():
+        model.text_head.logits.weight[bits:].normal_()
+    other = model.texts(tokens).logits.detach()
+    assert torch.equal(other[:, :bits], whole[:, :bits])
+    assert not torch.equal(other[:, bits:], whole[:, bits:])
+    assert (prefix(pack(other.numpy()), bits) == prefix(pack(whole.numpy()), bits)).all()
+
+
+def test_a_model_of_one_length_has_the_codes_of_a_model_of_all():
+    models = []
+    for lengths in ((64,), (8, 16, 32, 48, 64, 128)):
+        torch.manual_seed(1)
+        backbone = backbones.build(ModelConfig(hidden_dim=32, bit_list=lengths), 24, texts=TEXTS)
+        models.append(HashingModel(backbone, 0.0).eval())
+    one, all_ = ({name: tuple(tensor.shape) for name, tensor in model.state_dict().items()} for model in models)
+    assert one == all_
+    codes = [pack_of(model.texts(model.backbone.tokens(TEXTS))) for model in models]
+    assert torch.equal(*codes)
+
+
+def test_heads_are_float32_under_mixed_precision(model):
+    model.eval()
+    features = torch.randn(4, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = model.image_head(features.bfloat16())
+    whole = model.image_head(features.bfloat16())
+    assert (mixed.logits.dtype, mixed.vectors.dtype) == (torch.float32, torch.float32)
+    assert torch.equal(mixed.logits, whole.logits)
+
+
+def test_tiny_refuses_a_set_whose_word_matrix_would_not_fit(model):
+    from mlhub.errors import MlhubError
+
+    with pytest.raises(MlhubError, match="tiny is for small sets, not 200,000 concepts"):
+        model.backbone.check(200_000)
 
 
 def test_a_text_has_one_code_whatever_stands_beside_it(model):

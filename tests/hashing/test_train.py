@@ -19,10 +19,9 @@ from mlhub.config import (
     TrainingConfig,
 )
 from mlhub.hashing import checkpoint
+from mlhub.hashing.preset import validation_names
 from mlhub.metrics import read_records
 from tests.hashing.conftest import make_dataset
-
-LENGTHS = (8, 16, 32, 48, 64, 128)
 
 
 def configuration(**training):
@@ -96,10 +95,7 @@ def test_steps_record_loss_parts_shares_rate_and_speed(trained):
 def test_every_validation_records_both_directions_at_every_length(trained):
     run, _ = trained
     record = next(record for record in reversed(read_records(run / "metrics.jsonl")[0]) if "val/map_64" in record)
-    expected = {f"val/map_{bits}" for bits in (*LENGTHS, "float")}
-    for direction in ("i2t", "t2i"):
-        for name in ("map", "r1", "r5", "r10"):
-            expected |= {f"val/{direction}/{name}_{bits}" for bits in (*LENGTHS, "float")}
+    expected = set(validation_names(configuration()))
     assert expected == {name for name in record if name.startswith("val/")}
     assert all(0 <= record[name] <= 1 for name in expected)
 
@@ -170,7 +166,8 @@ def test_a_monitor_that_nothing_measures_is_named(tmp_path):
     (run / "config.yaml").write_text(text)
     code, output = finish(start(run))
     assert code == 1
-    assert "nothing called val/nothing is measured" in output
+    assert "validation measures no val/nothing" in output
+    assert "data set" not in output
     assert "Traceback" not in output
 
 

@@ -33,6 +33,9 @@ class Backbone(nn.Module):
     def picture(self, image: Image.Image) -> Tensor:
         """uint8 of one fixed shape: what is kept of an image."""
 
+    def check(self, documents: int) -> None:
+        """Raise MlhubError if `fit` could not take so many documents."""
+
     def fit(self, pictures: Tensor, documents: Sequence[str]) -> None:
         """Take what training needs to begin from the training pictures and from the captions, one text a concept."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mlhub.errors import MlhubError
 from mlhub.hashing import data
 from mlhub.hashing.backbones import Backbone, Tokens
 
@@ -33,6 +34,10 @@ class Cached(Backbone):
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
+        if type(backbone).fit is not Backbone.fit:  # encoded before it, everything would be the same to it
+            raise MlhubError(
+                f"model.freeze_backbone: {backbone.name} learns from the data set", "Leave model.freeze_backbone out."
+            )
         self.name = backbone.name
         self.image_dim, self.text_dim = backbone.image_dim, backbone.text_dim
         device = "cuda" if torch.cuda.is_available() else "cpu"

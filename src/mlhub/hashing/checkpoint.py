@@ -69,10 +69,13 @@ class Encoded:
 
 
 class Encoder:
-    """A trained model ready for use, on the CPU."""
+    """A trained model ready for use, on the GPU if CUDA has one; what it gives is on the CPU."""
 
-    def __init__(self, model: HashingModel, sidecar: Sidecar, path: Path) -> None:
-        self.model = model.eval()
+    def __init__(
+        self, model: HashingModel, sidecar: Sidecar, path: Path, device: torch.device | str | None = None
+    ) -> None:
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model = model.eval().to(self.device)
         self.sidecar = sidecar
         self.path = path
 
@@ -91,23 +94,28 @@ class Encoder:
         def encode(some: Sequence[Path] | Sequence[Image.Image]) -> Output:
             decoded = (item if isinstance(item, Image.Image) else open_image(item) for item in some)
             pictures = torch.stack([self.model.backbone.picture(image) for image in decoded])
-            return self.model.images(self.model.backbone.batch(pictures, None))
+            return self.model.images(self.model.backbone.batch(pictures, None).to(self.device))
 
         return self._encode(images, encode)
 
     def texts(self, texts: Sequence[str]) -> Encoded:
         """Encode texts in any language the model was trained on."""
-        return self._encode(texts, lambda some: self.model.texts(self.model.backbone.tokens(some)))
+
+        def encode(some: Sequence[str]) -> Output:
+            return self.model.texts(tuple(part.to(self.device) for part in self.model.backbone.tokens(some)))
+
+        return self._encode(texts, encode)
 
     @torch.inference_mode()
     def _encode(self, things: Sequence[Any], encode: Callable[[Any], Output]) -> Encoded:
-        parts = [encode(things[start : start + _BATCH]) for start in range(0, len(things), _BATCH)]
-        if not parts:
+        logits, vectors = [], []
+        for start in range(0, len(things), _BATCH):
+            output = encode(things[start : start + _BATCH])
+            logits.append(output.logits.float().cpu())
+            vectors.append(output.vectors.float().cpu())
+        if not logits:
             raise MlhubError("nothing to encode", "Give at least one image or text.")
-        return Encoded(
-            torch.cat([part.logits for part in parts]).float().numpy(),
-            torch.cat([part.vectors for part in parts]).float().numpy(),
-        )
+        return Encoded(torch.cat(logits).numpy(), torch.cat(vectors).numpy())
 
 
 def save(path: Path, model: HashingModel, sidecar: Sidecar) -> None:

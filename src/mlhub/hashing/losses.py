@@ -76,7 +76,11 @@ class Losses(nn.Module):
             self.anchor_vectors.data.copy_(output.vectors * VECTOR**0.5)
 
     def forward(self, sides: Sides) -> dict[str, Tensor]:
-        """Each loss whose weight is not 0, times its weight."""
+        """Each loss whose weight is not 0, times its weight; in float32, as the outputs are."""
+        with torch.autocast(sides.images.logits.device.type, enabled=False):
+            return self._parts(sides)
+
+    def _parts(self, sides: Sides) -> dict[str, Tensor]:
         config = self.config
         parts: dict[str, Tensor] = {}
         across = similarities(sides.images, sides.texts, self.bits)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -39,8 +40,10 @@ class Head(nn.Module):
         self.norm = nn.BatchNorm1d(BITS, affine=False)
 
     def forward(self, features: Tensor) -> Output:
-        vectors = F.normalize(self.vector(features.float()), dim=1)
-        return Output(self.norm(self.logits(vectors)), vectors)
+        """float32, whatever the precision of the backbone: a bit is which side of 0 a logit falls on."""
+        with torch.autocast(features.device.type, enabled=False):
+            vectors = F.normalize(self.vector(features.float()), dim=1)
+            return Output(self.norm(self.logits(vectors)), vectors)
 
 
 class HashingModel(nn.Module):

@@ -33,11 +33,11 @@ _IDLE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What validation sees: pictures [n, …] of concepts [n]; by language the gallery's names and whose they are."""
+    """What validation sees: pictures [n, …] of concepts [n]; by language the names, in batches, and whose they are."""
 
     pictures: Tensor
     concepts: Tensor
-    names: tuple[tuple[Tokens, Tensor], ...]
+    names: tuple[tuple[tuple[Tokens, ...], Tensor], ...]
 
 
 class HashingModule(LightningModule):
@@ -53,12 +53,13 @@ class HashingModule(LightningModule):
         self._since = time.monotonic()
         self._warned: set[str] = set()
 
-    def training_step(self, batch: Batch, _index: int) -> Tensor:
+    def training_step(self, batch: Batch, index: int) -> Tensor:
         sides = Sides(self.model.images(batch.images), self.model.texts(batch.tokens), *batch[2:])
         parts = self.losses(sides)
         loss = torch.stack(list(parts.values())).sum()
         self._seen += len(batch.images)
-        if (self.global_step + 1) % self.config.logging.log_every_n_steps == 0:
+        steps = (index + 1) % self.trainer.accumulate_grad_batches == 0  # else more batches belong to this step
+        if steps and (self.global_step + 1) % self.config.logging.log_every_n_steps == 0:
             self._log_step(loss, parts, sides)
         self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, logger=False, batch_size=len(batch.images))
         return loss
@@ -72,7 +73,7 @@ class HashingModule(LightningModule):
         values = {"train/loss": total}
         values |= {f"train/loss_{name}": float(part.detach()) for name, part in parts.items()}
         values |= {f"train/share_{name}": share for name, share in found.items()}
-        values["train/lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        values |= self._rates()
         values["train/examples_per_s"] = self._seen / max(now - self._since, 1e-9)
         self._seen, self._since = 0, now
         for name, share in found.items():
@@ -83,6 +84,12 @@ class HashingModule(LightningModule):
                 )
         if self.logger is not None:
             self.logger.log_metrics({**values, "epoch": self.current_epoch}, step=self.global_step + 1)
+
+    def _rates(self) -> dict[str, float]:
+        """`train/lr`, the heads', and by name those that differ from it."""
+        rates = {group["name"]: float(group["lr"]) for group in self.trainer.optimizers[0].param_groups}
+        head = rates.pop("head")
+        return {"train/lr": head} | {f"train/lr_{name}": rate for name, rate in rates.items() if rate != head}
 
     def validation_step(self, _batch: object, _index: int) -> None:
         """All of validation at once: it is one gallery."""
@@ -97,7 +104,7 @@ class HashingModule(LightningModule):
     def validate(self) -> dict[str, float]:
         """`val/{i2t,t2i}/{map,r1,r5,r10}_{bits,float}`, means over languages; `val/map_{bits}` over directions."""
         images = self._images()
-        tables = [self._directions(images, self._texts(tokens), concepts) for tokens, concepts in self.held.names]
+        tables = [self._directions(images, self._texts(names), concepts) for names, concepts in self.held.names]
         values: dict[str, float] = {}
         for key in tables[0]:
             values[f"val/{key}"] = sum(table[key] for table in tables) / len(tables)
@@ -113,8 +120,8 @@ class HashingModule(LightningModule):
         ]
         return _joined(outputs)
 
-    def _texts(self, tokens: Tokens) -> Output:
-        return _joined([self.model.texts(tuple(part.to(self.device) for part in tokens))])
+    def _texts(self, names: tuple[Tokens, ...]) -> Output:
+        return _joined([self.model.texts(tuple(part.to(self.device) for part in tokens)) for tokens in names])
 
     def _directions(self, images: Output, texts: Output, concepts: Tensor) -> dict[str, float]:
         relevant = (self.held.concepts[:, None] == concepts).numpy()
@@ -147,7 +154,7 @@ class HashingModule(LightningModule):
         }  # it would rub out rows rarely touched
         optimizer = torch.optim.AdamW(
             [
-                {"params": groups[name], "lr": rates[name], "weight_decay": decay.get(name, 0.0)}
+                {"name": name, "params": groups[name], "lr": rates[name], "weight_decay": decay.get(name, 0.0)}
                 for name in rates
                 if groups[name]
             ],

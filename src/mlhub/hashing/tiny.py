@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from mlhub.errors import MlhubError
 from mlhub.hashing import front, pictures, text
 from mlhub.hashing.backbones import Backbone, Tokens, first_words
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _WORD_DIM = 256
+#: of the matrix of documents by words that the table starts from: 1.2 GB, and two more of its size beside it
+_MOST_CELLS = 300_000_000
+#: its smaller square is decomposed: cubic, at this size some minutes
+_MOST_DOCUMENTS = 10_000
 
 
 class Tiny(Backbone):
@@ -59,9 +64,17 @@ class Tiny(Backbone):
         )
         self.input_dropout = nn.Dropout(dropout)
 
+    def check(self, documents: int) -> None:
+        if documents > _MOST_DOCUMENTS or documents * len(self.keys) > _MOST_CELLS:
+            raise MlhubError(
+                f"model.backbone: tiny is for small sets, not {documents:,} concepts in {len(self.keys):,} words",
+                "Use a model of open_clip with pretrained weights, such as model.backbone=ViT-B-32.",
+            )
+
     @torch.no_grad()
     def fit(self, pictures: Tensor, documents: Sequence[str]) -> None:
         """Features are normalised by those of the training pictures; the table starts from the captions."""
+        self.check(len(documents))
         generator = torch.Generator().manual_seed(0)
         features = torch.cat([self.batch(part, generator) for part in torch.split(pictures, 256)])
         self.mean.copy_(features.mean(0))

@@ -19,20 +19,22 @@ from mlhub.config import auto_batch, load_config
 from mlhub.data.prepare import prepare
 from mlhub.data.weights import require
 from mlhub.errors import MlhubError, UsageError
-from mlhub.hashing import program
+from mlhub.hashing import preset, program
 from mlhub.paths import RunPaths
 from mlhub.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mlhub.config import RunConfig
     from mlhub.data.items import Dataset, Item
-    from mlhub.hashing.backbones import Backbone
-    from mlhub.hashing.data import Concepts
+    from mlhub.hashing.backbones import Backbone, Tokens
+    from mlhub.hashing.data import Batches, Concepts
     from mlhub.hashing.module import Held
 
+#: texts encoded at once where no gradient is wanted
+_TEXTS = 256
 #: names in validation's gallery at most; beyond, only those of the validation items
 _MOST_NAMES = 20_000
 
@@ -51,7 +53,10 @@ def main(arguments: Sequence[str]) -> None:
 
 def train(config: RunConfig, paths: RunPaths) -> None:
     """Train, leave metrics and checkpoints in the run's folder. Raises MlhubError for wrong data or weights."""
+    preset.check_monitor(config)
     require(config.model)
+    for key in preset.unused(config):
+        say(f"{key} is not used by {config.model.backbone}")
     dataset = prepare(config.data.dataset, Settings.load().to_home(), _Steps())
     import torch  # from here on seconds pass: what could be refused quickly was
     from lightning.pytorch import seed_everything
@@ -73,21 +78,20 @@ def _fit(config: RunConfig, dataset: Dataset, paths: RunPaths) -> None:
     backbone = _backbone(config, concepts)
     items = dataset.select("train")
     languages = ", ".join(config.data.languages)
-    say(f"data set {dataset.name}: {len(items)} training images of {len(concepts.names)} concepts, {languages}")
+    say(f"data set {dataset.name}: {len(items)} training images of {concepts.trained} concepts, {languages}")
     if config.model.freeze_backbone:
         backbone = _encoded_once(backbone, config.model.pretrained, concepts)
     pictures = _pictures(config, dataset, items, backbone, training=True)
     held = _held(config, dataset, concepts, backbone)
     batches = data.Batches(config, _batch_size(config), backbone, concepts, items, pictures)
     model = HashingModel(backbone, config.model.dropout)
-    losses = Losses(config.loss, config.model.bit_list, len(concepts.names))
+    losses = Losses(config.loss, config.model.bit_list, concepts.trained)
     _start(backbone, model, losses, concepts, pictures)
     module = HashingModule(model, losses, config, held)
-    trainer = _trainer(config, dataset, paths, steps=len(batches) * config.training.max_epochs)
+    trainer = _trainer(config, dataset, paths, batches)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    say(
-        f"model {config.model.backbone}: {parameters:,} parameters; {len(batches)} steps an epoch, batch {batches.size}"
-    )
+    epoch = f"{batches.steps} steps an epoch, batch {batches.size}"
+    say(f"model {config.model.backbone}: {parameters:,} parameters; {epoch}")
     _run(trainer, module, batches)
     say(f"done: {paths.checkpoints}")
 
@@ -104,7 +108,7 @@ def _run(trainer: Any, module: Any, batches: Any) -> None:  # noqa: ANN401 - Lig
     say(f"trained {trainer.global_step} steps in {time.monotonic() - started:.0f} s")
 
 
-def _trainer(config: RunConfig, dataset: Dataset, paths: RunPaths, *, steps: int) -> Any:  # noqa: ANN401 - as above
+def _trainer(config: RunConfig, dataset: Dataset, paths: RunPaths, batches: Batches) -> Any:  # noqa: ANN401 - as above
     from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import Callback, EarlyStopping
 
@@ -120,7 +124,9 @@ def _trainer(config: RunConfig, dataset: Dataset, paths: RunPaths, *, steps: int
         callbacks.append(
             EarlyStopping(checkpoint.monitor, mode=checkpoint.mode, patience=training.early_stopping_patience)
         )
-    interval = training.val_check_interval
+    # 1 is one epoch and less a share of it; more are steps across epochs; the callback sees to one at the end
+    interval, total = training.val_check_interval, batches.steps * training.max_epochs
+    steps = max(1, round(interval * batches.steps)) if interval <= 1 else min(int(interval), total)
     return Trainer(
         accelerator="auto",
         devices=1,
@@ -129,9 +135,8 @@ def _trainer(config: RunConfig, dataset: Dataset, paths: RunPaths, *, steps: int
         max_epochs=training.max_epochs,
         precision=training.precision,
         gradient_clip_val=training.gradient_clip_val,
-        accumulate_grad_batches=training.accumulate_grad_batches,
-        # 1 is one epoch and less a share of it; more are steps across epochs; a short run has one at its end
-        val_check_interval=float(interval) if interval <= 1 else min(int(interval), steps),
+        accumulate_grad_batches=batches.accumulate,
+        val_check_interval=steps * batches.accumulate,  # Lightning counts batches
         check_val_every_n_epoch=1 if interval <= 1 else None,
         log_every_n_steps=config.logging.log_every_n_steps,
         num_sanity_val_steps=0,
@@ -146,7 +151,9 @@ def _backbone(config: RunConfig, concepts: Concepts) -> Backbone:
     from mlhub.hashing import backbones
 
     texts = [text for captions in concepts.captions for some in captions.values() for text in some]
-    return backbones.build(config.model, config.data.image_size, config.data.max_text_length, texts=texts)
+    backbone = backbones.build(config.model, config.data.image_size, config.data.max_text_length, texts=texts)
+    backbone.check(concepts.trained)
+    return backbone
 
 
 def _start(backbone: Backbone, model: Any, losses: Any, concepts: Concepts, pictures: Any) -> None:  # noqa: ANN401
@@ -157,26 +164,31 @@ def _start(backbone: Backbone, model: Any, losses: Any, concepts: Concepts, pict
     backbone.fit(pictures, documents)
     if losses.config.anchor:
         with torch.no_grad():
-            losses.start_anchors(model.texts(backbone.tokens(documents)))
+            features = [backbone.texts(tokens) for tokens in _tokens(backbone, documents)]
+            losses.start_anchors(model.text_head(torch.cat(features)))  # at once: BatchNorm sees all of them
+
+
+def _tokens(backbone: Backbone, texts: Sequence[str]) -> Iterator[Tokens]:
+    """In batches: of a large tower, thousands at once would not fit."""
+    return (backbone.tokens(texts[start : start + _TEXTS]) for start in range(0, len(texts), _TEXTS))
 
 
 def _held(config: RunConfig, dataset: Dataset, concepts: Concepts, backbone: Backbone) -> Held:
     """Validation: held-out images against the names of all concepts (of the held ones, if there are very many)."""
     import torch
 
-    from mlhub.hashing import data
     from mlhub.hashing.module import Held
 
     items = dataset.select("val")
     index = concepts.index
-    mine = torch.tensor([index[data.concept_of(item)] for item in items])
+    mine = torch.tensor([index[item.key] for item in items])
     rows = range(len(concepts.names)) if len(concepts.names) <= _MOST_NAMES else sorted(set(mine.tolist()))
     names = []
     for language in config.data.languages:
-        named = [row for row in rows if concepts.captions[row].get(language)]
+        named = [row for row in rows if language in concepts.titles[row]]
         if named:
-            texts = [concepts.captions[row][language][0] for row in named]
-            names.append((backbone.tokens(texts), torch.tensor(named)))
+            texts = [concepts.titles[row][language] for row in named]
+            names.append((tuple(_tokens(backbone, texts)), torch.tensor(named)))
     return Held(_pictures(config, dataset, items, backbone, training=False), mine, tuple(names))
 
 
