@@ -158,6 +158,43 @@ def test_a_length_the_model_does_not_have_is_refused_with_those_it_has(searcher)
         searcher.text("red", bits=24)
 
 
+def test_a_model_without_64_bits_is_asked_for_its_longest(copy):
+    assert Searcher(copy).text("red").bits == 64
+    about = json.loads((copy / "index.json").read_text())
+    (copy / "index.json").write_text(json.dumps(about | {"bits": [8, 32]}))
+    assert Searcher(copy).text("red").bits == 32
+
+
+def moved(copy, world, tmp_path):
+    """The data set of an index in a folder of one's own, as new as files are."""
+    data = tmp_path / "shapes"
+    shutil.copytree(world.dataset.folder, data, copy_function=shutil.copy)
+    about = json.loads((copy / "index.json").read_text())
+    about["data"]["folder"] = str(data)
+    (copy / "index.json").write_text(json.dumps(about))
+    os.utime(copy / "index.json", ns=(0, 0))
+    return data
+
+
+def test_a_data_set_that_was_touched_but_is_the_same_gives_no_warning(world, copy, tmp_path):
+    moved(copy, world, tmp_path)
+    assert Searcher(copy).text("red").to_json()["warnings"] == ()
+
+
+def test_a_data_set_changed_after_it_was_indexed_gives_a_warning(world, copy, tmp_path, capsys):
+    items = moved(copy, world, tmp_path) / "items.jsonl"
+    items.write_text(items.read_text().replace("something red", "nothing red"))
+    main(["--index", str(copy), "--text", "red", "--json"])
+    said = capsys.readouterr()
+    warning = "data set shapes has changed since it was indexed. Make it anew: mlhub index 1"
+    assert (json.loads(said.out)["warnings"], said.err) == ([warning], f"warning: {warning}\n")
+
+
+def test_a_data_set_that_is_gone_gives_a_warning(world, copy, tmp_path):
+    shutil.rmtree(moved(copy, world, tmp_path))
+    assert "can no longer be read" in Searcher(copy).text("red").warnings[0]
+
+
 def test_no_results_asked_for_is_refused(searcher):
     with pytest.raises(UsageError, match="expected 1 or more"):
         searcher.text("red", k=0)

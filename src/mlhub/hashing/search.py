@@ -1,10 +1,10 @@
 """The search program: the images or captions of an index nearest to a text or an image, as JSON.
 
-    python -m mlhub.hashing.search --index FOLDER (--text Q | --image FILE) [--to image|text] [-k 10] [--bits 64] --json
+    python -m mlhub.hashing.search --index FOLDER (--text Q | --image FILE) [--to image|text] [-k 10] [--bits N] --json
 
 Not the table a user sees (`mlhub search`), and not how an index is made (`mlhub.hashing.index`). Every code is
-compared, over the first `bits` bits; all that are as near as the 200th are then ranked by the cosine of their float
-vectors, ties by id. `Searcher` is the same for a process that stays.
+compared, over the first `bits` bits (64, or the longest the model has); all that are as near as the 200th are then
+ranked by the cosine of their float vectors, ties by id. `Searcher` is the same for a process that stays.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import numpy as np
 
+from mlhub.data.items import ITEMS, Dataset
 from mlhub.errors import MlhubError, NotFoundError, UsageError
 from mlhub.hashing import program
 from mlhub.hashing.codes import hamming, pack
@@ -59,7 +60,10 @@ class Hit(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a search found. `took_ms` counts from the query to the results, without loading model and index."""
+    """What a search found. `took_ms` counts from the query to the results, without loading model and index.
+
+    `warnings` are lines for a reader of the results.
+    """
 
     query: str
     modality: Modality
@@ -68,6 +72,7 @@ class Answer(msgspec.Struct, frozen=True):
     index: dict[str, Any]
     took_ms: float
     results: tuple[Hit, ...]
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The contract's shape: each hit's captions as one list, the best-matching first."""
@@ -86,7 +91,7 @@ def main(arguments: Sequence[str]) -> None:
     query.add_argument("--image", type=Path, metavar="FILE")
     parser.add_argument("--to", choices=("image", "text"), default="image")
     parser.add_argument("-k", type=int, default=10, metavar="N")
-    parser.add_argument("--bits", type=int, default=64, metavar="N")
+    parser.add_argument("--bits", type=int, metavar="N", help="in place of 64, or of the longest")
     parser.add_argument("--json", action="store_true", help="the only form there is; mlhub search shows a table")
     options = parser.parse_args(arguments)
     searcher = Searcher(options.index)
@@ -94,6 +99,8 @@ def main(arguments: Sequence[str]) -> None:
         answer = searcher.text(options.text, to=options.to, k=options.k, bits=options.bits)
     else:
         answer = searcher.image(options.image, to=options.to, k=options.k, bits=options.bits)
+    for warning in answer.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
     sys.stdout.write(json.dumps(answer.to_json()) + "\n")
 
 
@@ -125,33 +132,50 @@ class Searcher:
             )
         return encoder
 
-    def text(self, query: str, *, to: Modality = "image", k: int = 10, bits: int = 64) -> Answer:
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """Whether the data set is no longer as it was indexed. Its items are read only if their file is the newer."""
+        data = self.info.data
+        folder = Path(data.folder)
+        try:
+            if (folder / ITEMS).stat().st_mtime_ns <= (self.folder / "index.json").stat().st_mtime_ns:
+                return ()
+            if Dataset.open(folder).fingerprint == data.fingerprint:
+                return ()
+        except (OSError, MlhubError):
+            return (f"data set {data.name} can no longer be read: {folder}",)
+        return (f"data set {data.name} has changed since it was indexed. {remake(self.info)}",)
+
+    def text(self, query: str, *, to: Modality = "image", k: int = 10, bits: int | None = None) -> Answer:
         """The `k` images (or captions) nearest to a text. Raises UsageError for an empty one or a wrong number."""
-        self.check(query, k, bits)
+        bits = self.check(query, k, bits)
         encoder = self.encoder
         start = time.perf_counter()
         results = self._find(encoder.texts([query]), language_of(query, self.info.languages), to, k, bits)
         return self._answer(query, "text", to, bits, results, start)
 
-    def image(self, path: Path, *, to: Modality = "image", k: int = 10, bits: int = 64) -> Answer:
+    def image(self, path: Path, *, to: Modality = "image", k: int = 10, bits: int | None = None) -> Answer:
         """The `k` images (or captions) nearest to an image file. Raises MlhubError if it can't be read."""
-        self.check(None, k, bits)
+        bits = self.check(None, k, bits)
         encoder = self.encoder
         start = time.perf_counter()
         results = self._find(encoder.images([path.absolute()]), language_of("", self.info.languages), to, k, bits)
         return self._answer(str(path), "image", to, bits, results, start)
 
-    def check(self, query: str | None, k: int, bits: int) -> None:
-        """Raise UsageError for what can be seen to be wrong before the model is loaded."""
+    def check(self, query: str | None, k: int, bits: int | None) -> int:
+        """The code length to rank by. Raises UsageError for what can be seen to be wrong before the model is loaded."""
         if query is not None and not query.strip():
             raise UsageError("the query is empty", 'Say what to look for: mlhub search "a dog"')
         if query is not None and any("\ud800" <= letter <= "\udfff" for letter in query):
             raise UsageError("the query is not UTF-8 text", "Type it in a terminal whose locale is UTF-8.")
         if k < 1:
             raise UsageError(f"-k {k}: expected 1 or more", "Leave it out for 10.")
+        if bits is None:
+            return 64 if 64 in self.info.bits else max(self.info.bits)
         if bits not in self.info.bits:
             lengths = ", ".join(map(str, self.info.bits))
             raise UsageError(f"--bits {bits}: this model's codes have {lengths}", "Name one of these lengths.")
+        return bits
 
     def _find(self, query: Encoded, language: str, to: Modality, k: int, bits: int) -> tuple[Hit, ...]:
         side = self._images if to == "image" else self._texts
@@ -208,7 +232,7 @@ class Searcher:
             "protocol": self.info.protocol.name,
         }
         shown = query.encode("utf-8", "replace").decode()  # a file's name may hold bytes that are no text
-        return Answer(shown, modality, to, bits, about, took, results)
+        return Answer(shown, modality, to, bits, about, took, results, self.warnings)
 
 
 def nearest(distances: NDArray[np.uint8], count: int) -> NDArray[np.intp]:
