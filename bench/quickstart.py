@@ -3,8 +3,8 @@
     python bench/quickstart.py [--seeds 1,2,3] [--preset quickstart] [--work FOLDER] [KEY=VALUE ...]
 
 Every step is the real one: the training program in a process of its own, the evaluation's protocol, an index on disk,
-its search. Exit status 1 if a seed misses a query or a baseline is not beaten. A seed whose checkpoint already lies in
-FOLDER is not trained again.
+its search. Exit status 1 if a seed misses a query (`queries.py`) or a baseline is not beaten. A seed whose checkpoint
+already lies in FOLDER is not trained again.
 """
 
 from __future__ import annotations
@@ -21,46 +21,20 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean, pstdev
 
+import numpy as np
+from queries import QUERIES
+
 from mlhub.config import find_preset, load_config
 from mlhub.data.prepare import prepare
 from mlhub.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mlhub.data.items import Dataset, Item
+    from numpy.typing import NDArray
+
+    from mlhub.data.items import Dataset
     from mlhub.hashing.search import Searcher
 
-#: query → words of which one must stand in an English name of a right answer
-QUERIES = {
-    "a dog": ("dog", "poodle"),
-    "red apple": ("red apple",),
-    "guitar": ("guitar",),
-    "강아지": ("dog", "poodle"),
-    "a smiling face": ("smil", "grin", "beaming"),
-    "a cat": ("cat",),
-    "개": ("dog", "poodle"),
-    "고양이": ("cat",),
-    "사과": ("apple",),
-    "자동차": ("automobile", "car", "vehicle", "taxi"),
-    "비행기": ("airplane",),
-    "a red heart": ("red heart",),
-    "pizza": ("pizza",),
-    "birthday cake": ("birthday cake",),
-    "the moon": ("moon",),
-    "bicycle": ("bicycle",),
-    "a crying face": ("cry",),
-    "물고기": ("fish",),
-    "tree": ("tree",),
-    "a cup of coffee": ("coffee", "hot beverage"),
-    "꽃": ("flower", "blossom", "rose", "tulip", "hibiscus", "bouquet", "hyacinth", "lotus"),
-    "기타": ("guitar",),
-    "penguin": ("penguin",),
-    "umbrella": ("umbrella",),
-    "the sun": ("sun",),
-    "a house": ("house",),
-    "horse": ("horse",),
-    "하트": ("heart",),
-}
 LENGTHS = (8, 16, 32, 48, 64, 128)
 METHODS = ("learned", "itq", "pca", "lsh")
 
@@ -141,45 +115,68 @@ def cell(found: list[float]) -> str:
 
 
 def print_queries(runs: dict[int, Path]) -> bool:
-    """Right answers among the top five at 64 bits over all drawings, a column a seed; then how often styles meet."""
+    """Right answers among the first five at 64 bits over all drawings; then how often styles meet.
+
+    By the search as it is, and by Hamming distance alone, in expectation over every order of the tied.
+    """
     from mlhub.hashing import checkpoint, index
+    from mlhub.hashing.codes import hamming, pack
     from mlhub.hashing.search import Searcher
 
     dataset = prepare("emoji", Settings.load().to_home())
-    hits: dict[str, list[int]] = defaultdict(list)
+    names = [item.captions["en"][0] for item in dataset.items]
+    reranked: dict[str, list[float]] = defaultdict(list)
+    plain: dict[str, list[float]] = defaultdict(list)
     shown: dict[str, str] = {}
     styles: dict[str, list[float]] = defaultdict(list)
     for run in runs.values():
         index.build(checkpoint.load(run / "checkpoints"), dataset, run / "index", lambda *_: None)
-        searcher = Searcher(run / "index")
-        for query, words in QUERIES.items():
-            names = [" ".join(hit.captions["en"]) for hit in searcher.text(query, k=5, bits=64).results]
-            hits[query].append(sum(any(word in name for word in words) for name in names))
-            shown.setdefault(query, ", ".join(hit.captions["en"][0] for hit in searcher.text(query, k=5).results))
-        for split, share in other_style(searcher, dataset).items():
-            styles[split].append(100 * share)
-    print("\n| query | right in the top five, a seed each | top five, first seed |\n|---|---|---|")
-    for query, found in hits.items():
-        print(f"| {query} | {' '.join(map(str, found))} | {shown[query]} |")
-    print("\nimage → its other style in the top ten, 64 bits, % of concepts:")
-    for split, found in styles.items():
-        print(f"  {split}: {cell(found)}")
-    return all(min(found) > 0 for found in hits.values())
+        searcher, codes = Searcher(run / "index"), np.load(run / "index" / "codes.npy")
+        for query, right in QUERIES.items():
+            first = [hit.captions["en"][0] for hit in searcher.text(query, k=5, bits=64).results]
+            distances = hamming(pack(searcher.encoder.texts([query]).logits), codes, 64)[0]
+            reranked[query].append(sum(name in right for name in first))
+            plain[query].append(expected(distances, np.array([name in right for name in names]), 5))
+            shown.setdefault(query, ", ".join(first))
+        for name, shares in other_style(searcher, codes, dataset).items():
+            styles[name] += [100 * mean(shares)]
+    print("\n| query | right in the first five, a seed each | by Hamming alone | first five, first seed |")
+    print("|---|---|---|---|")
+    for query, found in reranked.items():
+        alone = " ".join(f"{value:.1f}" for value in plain[query])
+        print(f"| {query} | {' '.join(map(str, found))} | {alone} | {shown[query]} |")
+    print("\nimage → its other style in the first ten, 64 bits, % of concepts:")
+    for name, found in styles.items():
+        print(f"  {name}: {cell(found)}")
+    return all(min(found) > 0 for found in reranked.values())
 
 
-def other_style(searcher: Searcher, dataset: Dataset) -> dict[str, float]:
-    """Share of drawings whose concept's other drawing is among the ten nearest: both trained, or one held out."""
-    drawn: dict[str, list[Item]] = defaultdict(list)
-    for item in dataset.items:
-        drawn[item.concept].append(item)
-    found: dict[str, list[bool]] = defaultdict(list)
+def expected(distances: NDArray[np.uint8], right: NDArray[np.bool_], k: int) -> float:
+    """How many right ones [n] are among the first `k` by distance [n], on average over every order of the tied."""
+    limit = np.partition(distances, k - 1)[k - 1]
+    sure = distances < limit
+    return float(right[sure].sum() + (k - sure.sum()) * right[distances == limit].mean())
+
+
+def other_style(searcher: Searcher, codes: NDArray[np.uint8], dataset: Dataset) -> dict[str, list[float]]:
+    """For each drawing, whether its concept's other one is among the ten nearest: both trained, or one held out."""
+    from mlhub.hashing.codes import hamming
+
+    drawn: dict[str, list[int]] = defaultdict(list)
+    for row, item in enumerate(dataset.items):
+        drawn[item.key].append(row)
+    found: dict[str, list[float]] = defaultdict(list)
     for pair in drawn.values():
-        held = any(item.split != "train" for item in pair)
+        held = "one held out" if any(dataset.items[row].split != "train" for row in pair) else "both trained"
         for one, other in (pair, pair[::-1]):
-            answer = searcher.image(dataset.image_path(one), k=11, bits=64)
-            near = [hit.id for hit in answer.results if hit.id != one.id][:10]
-            found["one held out" if held else "both trained"].append(other.id in near)
-    return {name: mean(map(float, hits)) for name, hits in found.items()}
+            item = dataset.items[one]
+            answer = searcher.image(dataset.image_path(item), k=11, bits=64)
+            near = [hit.id for hit in answer.results if hit.id != item.id][:10]
+            found[held].append(dataset.items[other].id in near)
+            distances = hamming(codes[one : one + 1], codes, 64)[0]
+            distances[one] = 255  # not itself
+            found[f"{held}, by Hamming alone"].append(expected(distances, np.arange(len(codes)) == other, 10))
+    return found
 
 
 if __name__ == "__main__":
