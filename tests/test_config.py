@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from mlhub.config import RunConfig, auto_batch, check_config, find_preset, load_config, parse_yaml
+from mlhub.config import RunConfig, auto_batch, check_config, find_preset, load_config
 from mlhub.errors import ConfigError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -137,12 +137,6 @@ def test_a_missing_preset_names_those_there_are() -> None:
     assert "quickstart" in caught.value.hint
 
 
-def test_yaml_words_stay_words_and_numbers_become_numbers() -> None:
-    assert parse_yaml("[no, yes, on, true, 1e-3, 1.5, 2020-01-01]", "x") == [
-        "no", "yes", "on", True, 0.001, 1.5, "2020-01-01",
-    ]  # fmt: skip
-
-
 def test_a_checked_tree_survives_a_round_trip() -> None:
     assert check_config(msgspec.to_builtins(RunConfig())) == RunConfig()
 
@@ -152,10 +146,6 @@ def test_a_checked_tree_survives_a_round_trip() -> None:
 )
 def test_the_automatic_batch_follows_the_smallest_card(memory: list[int | None], batch: int) -> None:
     assert auto_batch(memory).batch_size == batch
-
-
-def test_whole_numbers_are_decimal() -> None:
-    assert parse_yaml("[010, 1:30, -7, +8, 2024-01-01]", "here") == [10, "1:30", -7, 8, "2024-01-01"]
 
 
 BOMB = "model:\n  bit_list:\n  - &a0 [8, 8]\n" + "".join(f"  - &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from mlhub.errors import ConfigError, NotFoundError, UsageError
+from mlhub.yaml12 import dump, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 Positive = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 Weight = Annotated[float, msgspec.Meta(ge=0, le=1e300)]  # which leaves out infinity
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
-
-#: a preset has some 50; one that has more is a bomb
-_MOST_VALUES = 10_000
 
 
 class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,9 +110,7 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def to_yaml(self) -> str:
         """The resolved configuration as YAML, keys in their order here."""
-        import yaml
-
-        return yaml.safe_dump(msgspec.to_builtins(self), sort_keys=False, allow_unicode=True)
+        return dump(msgspec.to_builtins(self))
 
 
 def find_preset(name: str) -> Path:
@@ -156,7 +152,7 @@ def load_config(path: Path, overrides: Sequence[str] = (), environment: Mapping[
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read ({error})", "Name a readable UTF-8 YAML file.") from error
-    raw = parse_yaml(text, str(path))
+    raw = parse(text, str(path))
     tree = {} if raw is None else raw
     try:
         _check_keys(RunConfig, tree, "")
@@ -225,75 +221,6 @@ def _known(struct: type[msgspec.Struct], tree: object) -> object:
     }
 
 
-def parse_yaml(text: str, source: str) -> Any:  # noqa: ANN401 - YAML can be anything until it is checked
-    """YAML 1.2's idea of scalars (`1e-3` is a number, `no` a word), safely, twice-used keys refused."""
-    import yaml
-
-    try:
-        tree = yaml.load(text, Loader=_loader())  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "can't be parsed"
-        raise ConfigError(f"{where}: not valid YAML: {problem}", "Mend the line it names.") from None
-    except Exception as error:  # PyYAML's constructors raise anything for `!!int x`, 5,000 digits, 1,000 brackets
-        raise ConfigError(f"{source}: not valid YAML: {error}", "Write plain values.") from None
-    _check_size(tree, source)
-    return tree
-
-
-def _check_size(tree: object, source: str) -> None:
-    """Raises ConfigError for aliases that make a small file endless, and for text that isn't Unicode."""
-    waiting, count = [tree], 0
-    while waiting:
-        value = waiting.pop()
-        count += 1
-        if count > _MOST_VALUES:
-            raise ConfigError(f"{source}: more than {_MOST_VALUES} values", "Aliases within aliases? Write them out.")
-        if isinstance(value, dict):
-            waiting += (*value, *value.values())
-        elif isinstance(value, list):
-            waiting += value
-        elif isinstance(value, str) and value != value.encode(errors="replace").decode():
-            raise ConfigError(f"{source}: not Unicode text: {_shown(value)}", "Mend the value.")
-
-
-def _loader() -> type[Any]:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers = {  # noqa: RUF012 - the shape PyYAML asks for
-            first: [
-                (tag, regexp)
-                for tag, regexp in resolvers
-                if not tag.endswith((":bool", ":int", ":float", ":timestamp"))
-            ]
-            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ANN401
-            seen = set()
-            for key, _ in node.value:
-                if not isinstance(key, yaml.ScalarNode):
-                    raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key.start_mark)
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} twice", key.start_mark)
-                seen.add(key.value)
-            return super().construct_mapping(node, deep)
-
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-    )
-    # 010 is ten, and 1:30 no number of seconds
-    Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
-    Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
-    number = re.compile(
-        r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
-    )
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
-    return Loader
-
-
 def _apply(tree: dict[str, Any], override: str) -> None:
     """Set one dotted key of a preset's tree, in place. Raises UsageError."""
     key, equals, text = override.partition("=")
@@ -306,7 +233,7 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         raise UsageError(
             f"{key}: unknown key{_nearest(key, _leaves())}", "`mlhub run PRESET --dry-run` shows every key."
         )
-    tree[section] = tree.get(section, {}) | {name: parse_yaml(text, key)}
+    tree[section] = tree.get(section, {}) | {name: parse(text, key)}
 
 
 def _leaves() -> list[str]:
