@@ -7,11 +7,12 @@ the class must inherit from Lightning's and importing that costs a second. `ligh
 from __future__ import annotations
 
 import functools
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
+
+from mlhub.files import write_json
 
 
 def __getattr__(name: str) -> object:
@@ -68,9 +69,7 @@ def _logger_class() -> type:  # noqa: C901 - the body of a class
             table = params if isinstance(params, dict) else vars(params)
             target = self._path.parent / "hparams.json"
             target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_suffix(".json.tmp")
-            temporary.write_text(json.dumps(table, default=str, indent=1), encoding="utf-8")
-            temporary.replace(target)
+            write_json(target, table, default=str)
 
         @rank_zero_only  # type: ignore[untyped-decorator]
         def finalize(self, status: str) -> None:

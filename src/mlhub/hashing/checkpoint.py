@@ -9,7 +9,6 @@ It needs torch, and not Lightning.
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from safetensors.torch import save as save_tensors
 from mlhub import __version__
 from mlhub.config import RunConfig, recorded_config
 from mlhub.errors import ConfigError, MlhubError, NotFoundError
+from mlhub.files import replace_bytes
 from mlhub.hashing import backbones
 from mlhub.hashing.model import HashingModel, Output
 from mlhub.hashing.pictures import open_image
@@ -211,13 +211,9 @@ def _not_one(file: Path, why: str) -> MlhubError:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        replace_bytes(path, data)
     except OSError as error:
         raise MlhubError(
             f"{path}: can't be written: {error.strerror}", "Make room, or set MLHUB_CHECKPOINT_DIR."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -7,13 +7,13 @@ Not a command line of its own: each program reads its arguments itself. `python 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import time
 import traceback
 from pathlib import Path
 
+from mlhub import files
 from mlhub.errors import MlhubError
 from mlhub.paths import RunPaths
 
@@ -85,13 +85,8 @@ def write_outcome(outcome: str, error: str = "") -> None:
 
 def write_json(path: Path, document: object) -> None:
     """Write a JSON document whole or not at all; its folder is made if need be. Raises MlhubError if it can't be."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        files.write_json(path, document)
     except OSError as error:
         raise MlhubError(f"{path}: can't be written: {error.strerror}", "Make room, or mend the folder.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
