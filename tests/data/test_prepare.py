@@ -135,6 +135,7 @@ def test_a_missing_or_damaged_image_is_made_anew_and_told(home, emoji, harm):
     prepare("emoji", home, lambda _done, total, text: None if total else told.append(text))
     assert image.read_bytes() == whole
     assert len(told) == 1
+    assert told[0].startswith("data set emoji is damaged and made anew")
     assert image.name in told[0]
 
 

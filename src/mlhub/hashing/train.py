@@ -231,11 +231,11 @@ def _batch_size(config: RunConfig) -> int:
 
 
 class _Steps:
-    """Progress of making the data set: a line when it begins and one when it is done."""
+    """Progress of making the data set: a line when it begins and one when it is done; a remark as it is."""
 
     def __call__(self, done: int, total: int, text: str) -> None:
         if done in (0, total):
-            say(f"data set: {text} ({done}/{total})")
+            say(f"data set: {text} ({done}/{total})" if total else text)
 
 
 def _quiet() -> None:
