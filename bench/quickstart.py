@@ -119,7 +119,7 @@ def print_queries(runs: dict[int, Path]) -> bool:
 
     By the search as it is, and by Hamming distance alone, in expectation over every order of the tied.
     """
-    from mlhub.hashing import checkpoint, index
+    from mlhub.hashing import checkpoint, index, program
     from mlhub.hashing.codes import hamming, pack
     from mlhub.hashing.search import Searcher
 
@@ -130,11 +130,13 @@ def print_queries(runs: dict[int, Path]) -> bool:
     shown: dict[str, str] = {}
     styles: dict[str, list[float]] = defaultdict(list)
     for run in runs.values():
-        index.build(checkpoint.load(run / "checkpoints"), dataset, run / "index", lambda *_: None)
+        encoder = checkpoint.load(run / "checkpoints")
+        program.spare_threads(encoder)
+        index.build(encoder, dataset, run / "index", lambda *_: None)
         searcher, codes = Searcher(run / "index"), np.load(run / "index" / "codes.npy")
         for query, right in QUERIES.items():
             first = [hit.captions["en"][0] for hit in searcher.text(query, k=5, bits=64).results]
-            distances = hamming(pack(searcher.encoder.texts([query]).logits), codes, 64)[0]
+            distances = hamming(pack(encoder.texts([query]).logits), codes, 64)[0]
             reranked[query].append(sum(name in right for name in first))
             plain[query].append(expected(distances, np.array([name in right for name in names]), 5))
             shown.setdefault(query, ", ".join(first))
