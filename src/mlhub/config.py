@@ -89,7 +89,7 @@ class CheckpointConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     save_top_k: Positive = 1
     monitor: str = "val/map_64"
     mode: Literal["min", "max"] = "max"
-    every_n_epochs: Positive = 1
+    every_n_epochs: Positive = 1  # of `last`, and of what may become best; both at the end too
 
 
 class LoggingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

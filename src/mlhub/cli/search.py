@@ -33,8 +33,9 @@ def search(
     mlhub search --image cat.png --to text
     """
     from mlhub.cli.hub import open_hub
-    from mlhub.cli.out import emit_json
+    from mlhub.cli.out import emit_json, tell
     from mlhub.errors import UsageError
+    from mlhub.text import one_line
 
     if (query is None) == (image is None):
         raise UsageError("search wants a text or --image FILE, one of them", 'For example: mlhub search "a dog"')
@@ -47,6 +48,8 @@ def search(
     folder = hub.home.run(made.id).index
     asked = ("--text", query) if query is not None else ("--image", str(image))
     answer = _ask(folder, *asked, "--to", to, "-k", str(k), *(["--bits", str(bits)] if bits is not None else []))
+    for warning in answer["warnings"]:
+        tell(f"warning: {one_line(warning)}")
     if json:
         emit_json(answer)
     else:

@@ -141,10 +141,11 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(memoryview(data)[8 + int.from_bytes(data[:8], "little") :]).hexdigest()
 
 
-def load(path: Path) -> Encoder:
+def load(path: Path, device: torch.device | str | None = None) -> Encoder:
     """The encoder of a checkpoint: a file, a folder of checkpoints or a run's folder (`best`, else `last`).
 
-    Raises NotFoundError if there is none, MlhubError if it is not one or is damaged.
+    On a GPU if there is one, unless `device` says otherwise. Raises NotFoundError if there is none, MlhubError if it is
+    not one or is damaged.
     """
     file = _find(path)
     try:
@@ -156,7 +157,7 @@ def load(path: Path) -> Encoder:
     if _hash(data) != sidecar.sha256:
         raise _not_one(file, "its weights were changed after they were written")
     model = _rebuild(sidecar.config, tensors, file)
-    return Encoder(model, sidecar, file)
+    return Encoder(model, sidecar, file, device)
 
 
 def _rebuild(config: RunConfig, tensors: dict[str, Tensor], file: Path) -> HashingModel:

@@ -121,7 +121,7 @@ class Searcher:
 
         path = Path(self.info.model.checkpoint)
         try:
-            encoder = checkpoint.load(path)
+            encoder = checkpoint.load(path, "cpu")  # one query: a GPU may be full of somebody's training
         except NotFoundError:
             raise MlhubError(f"the checkpoint of this index is gone: {path}", remake(self.info)) from None
         if encoder.digest != self.info.model.digest:
