@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from mlhub.paths import Home
 
 
+#: 32 and 33 are the C library's own, and no program can change how it was started with them
+RESERVED_SIGNALS = 1 << 31 | 1 << 32
+
+
 @dataclass(frozen=True)
 class Cli:
     """`mlhub` as a user runs it: a process of its own, in an environment of its own."""
