@@ -39,7 +39,7 @@ def find(name: str, home: Home) -> Dataset:
     """The prepared data set of that name. Raises NotFoundError naming the command that makes it."""
     folder = _folder(name, home)
     if not (folder / ABOUT).is_file():
-        raise NotFoundError(f"data set {name} is not prepared", _how(name, folder))
+        raise _not_prepared(name, folder)
     dataset = Dataset.open(folder)
     if dataset.name != name:
         raise MlhubError(
@@ -53,10 +53,11 @@ def check(name: str, home: Home) -> None:
 
     A look at two files; what is in a prepared set is read by the training.
     """
-    if (_folder(name, home) / ABOUT).is_file():
+    folder = _folder(name, home)
+    if (folder / ABOUT).is_file():
         return
     if name not in _BUILDERS:
-        raise NotFoundError(f"data set {name} is not prepared", _how(name, _folder(name, home)))
+        raise _not_prepared(name, folder)
     emoji.find_packages()
 
 
@@ -126,6 +127,10 @@ def _folder(name: str, home: Home) -> Path:
     if not name or name.startswith(".") or "/" in name or "\0" in name:
         raise MlhubError(f"{name!r} is not the name of a data set", f"Data sets mlhub makes: {', '.join(_BUILDERS)}.")
     return home.dataset(name)
+
+
+def _not_prepared(name: str, folder: Path) -> NotFoundError:
+    return NotFoundError(f"data set {name} is not prepared", _how(name, folder))
 
 
 def _how(name: str, folder: Path) -> str:
