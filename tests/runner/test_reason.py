@@ -28,6 +28,7 @@ def log_of(code: str) -> str:
         (Ending(exit_code=0, who="alice", ours=True), ("cancelled", "stopped by alice")),
         (Ending(who="alice", ours=True, forced=10.0), ("cancelled", "stopped by alice, forced after 10 s")),
         (Ending(who="alice", ours=True, forced=0.0), ("cancelled", "stopped by alice, forced at once")),
+        (Ending(who="sampler", ours=True, why="loss is NaN\n"), ("failed", "loss is NaN")),
         (Ending(ours=True), ("cancelled", "stopped by an unknown user")),
         (Ending(signal="SIGKILL", evidence=("oom_kill +1",)), ("failed", "out of memory (host): oom_kill +1")),
         (Ending(exit_code=137, evidence=("oom_kill +1",)), ("failed", "out of memory (host): oom_kill +1")),

@@ -152,6 +152,15 @@ def test_later_stop_request_counts_only_if_its_grace_is_shorter(tmp_path: Path, 
     assert request.who == who
 
 
+@pytest.mark.parametrize(("first", "second", "kept"), [("loss is NaN", "", "loss is NaN"), ("", "loss is NaN", "")])
+def test_first_stop_request_decides_whether_it_is_a_failure(tmp_path: Path, first: str, second: str, kept: str) -> None:
+    record.write_stop(str(tmp_path), "alice", 5, first)
+    record.write_stop(str(tmp_path), "bob", 1, second)
+    request = record.read_stop(str(tmp_path))
+    assert request is not None
+    assert (request.grace, request.why) == (1, kept)
+
+
 def test_empty_stop_request_still_says_that_somebody_asked(tmp_path: Path) -> None:
     (tmp_path / record.STOP).touch()
     assert record.read_stop(str(tmp_path)) == record.StopRequest("", None, "")

@@ -94,6 +94,14 @@ def test_stop_that_was_asked_for_and_not_recorded_is_cancelled(box: Sandbox) -> 
     assert (verdict.status, verdict.reason) == ("cancelled", "stopped by alice; how it ended was not recorded")
 
 
+def test_stop_for_a_fault_that_was_not_recorded_is_failed_for_that_fault(box: Sandbox) -> None:
+    started = box.launch("sleep", "1000")
+    record.write_stop(str(box.paths.attempt(1).root), "sampler", 5, "train/loss is NaN at step 7")
+    kill(started.supervisor_pid)
+    kill(started.pid)
+    assert (box.final().status, box.final().reason) == ("failed", "train/loss is NaN at step 7")
+
+
 def test_outcome_before_a_reboot_is_believed(box: Sandbox) -> None:
     started = box.launch("sleep", "1000")
     kill(started.supervisor_pid)

@@ -37,6 +37,7 @@ _WORDS = {
 class Ending(NamedTuple):
     """What is known of an end. `who` asked for it, `ours` if by `mlhub stop`; `forced`: the seconds of grace given.
 
+    `why`: a request of ours that names a fault, as --stop-on-nan makes it, is no user's wish: the run has failed.
     `error` is what the trainer itself noted in `outcome.json`.
     """
 
@@ -47,12 +48,13 @@ class Ending(NamedTuple):
     forced: float | None = None
     evidence: tuple[str, ...] = ()
     error: str = ""
+    why: str = ""
 
 
 def explain(ending: Ending, tail: str) -> tuple[str, str | None]:
     """The final status and the reason; no reason if it completed."""
     if ending.ours:
-        return "cancelled", _stopped(ending)
+        return ("failed", _cut(one_line(ending.why))) if ending.why else ("cancelled", _stopped(ending))
     if ending.who:
         return "failed", f"ended by SIGTERM to its supervisor from {ending.who}"
     if ending.exit_code == 0:

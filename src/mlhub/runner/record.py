@@ -29,11 +29,15 @@ Tree = dict[str, Any]
 
 
 class StopRequest(NamedTuple):
-    """Who asked for the end of an attempt. On a full disk the file is empty and these are unknown."""
+    """Who asked for the end of an attempt. On a full disk the file is empty and these are unknown.
+
+    `why` is given where no user wished it but a fault was seen, as a loss that is NaN: the run has failed then.
+    """
 
     who: str
     grace: float | None
     at: str
+    why: str = ""
 
 
 def timestamp(seconds: float | None = None) -> str:
@@ -199,20 +203,21 @@ def write_copies(folder: str, name: str, tree: Tree, *, durable: bool = True) ->
         write_json(os.path.join(os.path.dirname(attempts), name), tree, durable=False)
 
 
-def write_stop(folder: str, who: str, grace: float) -> None:
+def write_stop(folder: str, who: str, grace: float, why: str = "") -> None:
     """Leave the intent to stop, before any signal; an earlier one stands unless this grace (seconds) is shorter.
 
+    With `why` the run's end is `failed` for that reason, unless a stop was asked for before: the first request decides.
     On a full disk an empty file says that somebody asked: a name needs no block.
     """
     path = os.path.join(folder, STOP)
-    tree = {"who": who, "grace": grace, "at": timestamp()}
+    tree = {"who": who, "grace": grace, "at": timestamp(), "why": why}
     try:
         write_json(path, tree, exclusive=True)
     except FileExistsError:
         earlier = read_stop(folder)
         if earlier is None or earlier.grace is None or grace < earlier.grace:
             with contextlib.suppress(OSError):
-                write_json(path, tree)
+                write_json(path, tree | {"why": earlier.why if earlier else why})
     except OSError:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
 
@@ -223,4 +228,4 @@ def read_stop(folder: str) -> StopRequest | None:
     if not os.path.lexists(path):
         return None
     tree = read_json(path)
-    return StopRequest(text(tree, "who")[:64], real(tree, "grace"), text(tree, "at"))
+    return StopRequest(text(tree, "who")[:64], real(tree, "grace"), text(tree, "at"), text(tree, "why")[:240])

@@ -243,6 +243,7 @@ class Supervisor:
             ending = reason.Ending(
                 tree["exit_code"], tree["signal"], self.request.who if self.request else self.sender,
                 self.request is not None, tree["forced"], tuple(tree["evidence"]), record.text(outcome, "error"),
+                self.request.why if self.request else "",
             )  # fmt: skip
             plain = ending.exit_code == 0 or ending.ours
             return reason.explain(

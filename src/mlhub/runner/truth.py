@@ -184,6 +184,8 @@ def _gone(folder: AttemptPaths, known: Evidence) -> Verdict:
     orphans = tuple(process.pid for process in find_orphans(known))
     request = record.read_stop(str(folder.root))
     if request is not None:
+        if request.why:
+            return _verdict(known, "failed", reason=request.why, orphans=orphans)
         who = request.who or "an unknown user"
         return _verdict(known, "cancelled", reason=f"stopped by {who}; how it ended was not recorded", orphans=orphans)
     if known.child is None:
