@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from mlhub import __version__
-from mlhub.cli import data, jobs, logs, machine, run, runs, search
+from mlhub.cli import data, house, jobs, logs, machine, run, runs, search
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _add("ls", runs.ls)
 _add("show", runs.show)
 _add("logs", logs.logs)
 _add("stop", runs.stop)
-_add("rm", runs.rm)
+_add("rm", house.rm)
 _add("eval", jobs.evaluate)
 _add("index", jobs.index)
 _add("search", search.search)
