@@ -54,6 +54,20 @@ class RunPaths:
         return self.root / "outcome.json"
 
     @property
+    def order(self) -> Path:
+        """What is to be started, environment included, while it waits or may be started again; 0600, then removed."""
+        return self.root / "order.json"
+
+    @property
+    def queue(self) -> Path:
+        """What the queue knows of the run: a copy of the row's facts, from which a lost database is made anew."""
+        return self.root / "queue.json"
+
+    @property
+    def alerts(self) -> Path:
+        return self.root / "alerts.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         return self.root / "checkpoints"
 

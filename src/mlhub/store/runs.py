@@ -10,6 +10,18 @@ import msgspec
 ACTIVE = ("queued", "running")
 ENDED = ("completed", "failed", "cancelled")
 
+_BOOK_KEEPING = frozenset(("summary_offset", "summary_done", "place", "slots", "claimed_boot", "started_boot"))
+
+
+class QueueState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a host's queue starts anything, and why not; `boot` is the boot its last tick ran under."""
+
+    host: str
+    boot: str | None = None
+    paused: bool = False
+    reason: str | None = None
+    changed_at: str | None = None
+
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the store. Times are UTC text; `summary` maps a metric to its last, min, max and step."""
@@ -38,13 +50,23 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     summary: dict[str, dict[str, Any]] = {}
     summary_offset: int = 0
     summary_done: bool = False
+    priority: int = 0
+    place: float | None = None
+    after: list[int] = []
+    gpus_wanted: int = 0
+    waiting: bool = False
+    claimed_boot: float | None = None
+    slots: int = 0
+    retries: int = 0
+    duration: float | None = None
+    started_boot: float | None = None
+    orphans: list[int] = []
+    alerts: list[dict[str, Any]] = []
 
     @property
     def active(self) -> bool:
         return self.status in ACTIVE
 
     def to_json(self) -> dict[str, Any]:
-        """The contract's JSON shape: every field but the book-keeping of the summary."""
-        tree = {field: getattr(self, field) for field in self.__struct_fields__}
-        del tree["summary_offset"], tree["summary_done"]
-        return tree
+        """The contract's JSON shape: every field but the store's own book-keeping."""
+        return {field: getattr(self, field) for field in self.__struct_fields__ if field not in _BOOK_KEEPING}

@@ -15,7 +15,7 @@ import msgspec
 
 from mlhub.errors import DamagedError, MlhubError, NotFoundError, StoreError, UsageError
 from mlhub.store import migrate, texts
-from mlhub.store.runs import Run
+from mlhub.store.runs import QueueState, Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,8 +63,17 @@ class Store:
         preset: str | None = None,
         config: dict[str, Any] | None = None,
         least_id: int | None = None,
+        priority: int = 0,
+        after: tuple[int, ...] = (),
+        gpus_wanted: int = 0,
+        slots: int = 0,
+        retries: int = 0,
+        claimed_boot: float | None = None,
     ) -> int:
-        """Add a queued run and return its id, at least `least_id`. Raises UsageError if the name is taken."""
+        """Add a waiting run and return its id, at least `least_id`. Raises UsageError if the name is taken.
+
+        `claimed_boot` is when it was added: it tells a row that is being made from one whose maker was killed.
+        """
         row: dict[str, Any] = {
             "id": least_id,
             "name": name,
@@ -74,8 +83,13 @@ class Store:
             "preset": preset,
             "created_at": created_at,
             "host": host,
-            "gpus": "[]",
             "config": _json(config or {}),
+            "priority": priority,
+            "after_runs": _json(list(after)),
+            "gpus_wanted": gpus_wanted,
+            "slots": slots,
+            "retries": retries,
+            "claimed_boot": claimed_boot,
         }
         with _explained(self.home):
             try:
@@ -90,7 +104,9 @@ class Store:
         """Put a row back as it was read from its folder; False if its id or name is there already."""
         row = {field: getattr(run, field) for field in run.__struct_fields__}
         row |= {"group_name": run.group, "tags": _json(run.tags), "gpus": _json(run.gpus), "config": _json(run.config)}
-        del row["group"], row["dir"], row["summary"], row["summary_offset"], row["summary_done"]
+        row |= {"after_runs": _json(run.after), "waiting": int(run.waiting)}
+        for field in ("group", "dir", "summary", "summary_offset", "summary_done", "after", "orphans", "alerts"):
+            del row[field]
         with _explained(self.home):
             try:
                 self._execute(texts.RESTORE_RUN, row)
@@ -98,7 +114,15 @@ class Store:
                 return False
         return True
 
-    def start(self, run: Run, *, started_at: str | None, pid: int | None, supervisor_pid: int | None) -> None:
+    def start(
+        self,
+        run: Run,
+        *,
+        started_at: str | None,
+        pid: int | None,
+        supervisor_pid: int | None,
+        started_boot: float | None = None,
+    ) -> None:
         """Queued -> running, or the pids of a run that runs already."""
         self._change(
             texts.START_RUN,
@@ -108,6 +132,7 @@ class Store:
             started_at=started_at,
             pid=pid,
             supervisor_pid=supervisor_pid,
+            started_boot=started_boot,
         )
 
     def finish(
@@ -119,8 +144,9 @@ class Store:
         exit_code: int | None,
         signal: str | None,
         reason: str | None,
+        duration: float | None = None,
     ) -> bool:
-        """The one step to a final status; False if somebody else made it."""
+        """The one step to a final status; False if somebody else made it. `duration` is in the boot clock's seconds."""
         return self._change(
             texts.FINISH_RUN,
             id=run.id,
@@ -130,6 +156,7 @@ class Store:
             exit_code=exit_code,
             signal=signal,
             reason=reason,
+            duration=duration,
         )
 
     def set_condition(self, run: Run, condition: str | None) -> None:
@@ -145,6 +172,107 @@ class Store:
             offset=offset,
             done=int(done),
             expected=run.summary_offset,
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """The only writer from here to the end; all of it or, on an exception, nothing. Keep it short."""
+        with _explained(self.home):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def claim(self, run: Run, gpus: list[int], claimed_boot: float) -> bool:
+        """Waiting -> about to be launched, with these GPUs; False if somebody else was faster."""
+        return self._change(
+            texts.CLAIM_RUN, id=run.id, attempt=run.attempt, gpus=_json(gpus), claimed_boot=claimed_boot
+        )
+
+    def unclaim(self, run: Run) -> bool:
+        """Back into the queue: its launch never came about."""
+        return self._change(texts.UNCLAIM_RUN, id=run.id, attempt=run.attempt)
+
+    def requeue(
+        self,
+        run: Run,
+        *,
+        retries: int,
+        priority: int,
+        gpus_wanted: int,
+        slots: int,
+        claimed_boot: float,
+        after: tuple[int, ...] = (),
+    ) -> bool:
+        """An ended run waits again, as its next attempt; False if somebody else put it there."""
+        return self._change(
+            texts.REQUEUE_RUN,
+            id=run.id,
+            attempt=run.attempt,
+            next=run.attempt + 1,
+            retries=retries,
+            priority=priority,
+            gpus_wanted=gpus_wanted,
+            slots=slots,
+            claimed_boot=claimed_boot,
+            after_runs=_json(list(after)),
+        )
+
+    def cancel_waiting(self, run: Run, *, ended_at: str, reason: str) -> bool:
+        """The end of a run that has not been claimed; False if it has."""
+        return self._change(texts.CANCEL_WAITING, id=run.id, attempt=run.attempt, ended_at=ended_at, reason=reason)
+
+    def any_waiting(self) -> bool:
+        """Whether there is anything for a tick to look at."""
+        found = self._one(texts.ANY_WAITING)
+        return bool(found and found[0])
+
+    def spend_retries(self, run: Run) -> None:
+        """No further attempt by itself."""
+        self._change(texts.SPEND_RETRIES, id=run.id, attempt=run.attempt)
+
+    def set_orphans(self, run: Run, pids: list[int]) -> None:
+        """Processes that a lost run left behind; they keep its GPUs."""
+        self._change(texts.SET_ORPHANS, id=run.id, attempt=run.attempt, orphans=_json(pids))
+
+    def set_alerts(self, run: Run, alerts: list[dict[str, Any]]) -> None:
+        self._change(texts.SET_ALERTS, id=run.id, alerts=_json(alerts))
+
+    def move(self, run: Run, *, priority: int, place: float) -> bool:
+        """Another place in the queue; False if it does not wait any more."""
+        return self._change(texts.MOVE_RUN, id=run.id, priority=priority, place=place)
+
+    def waiting(self, host: str) -> list[Run]:
+        """Runs waiting on `host`, in the order in which they are to start."""
+        return [self._run(row) for row in self._rows(texts.WAITING_RUNS, host=host)]
+
+    def orphaned(self) -> list[Run]:
+        """Ended runs that left processes behind."""
+        return [self._run(row) for row in self._rows(texts.ORPHANED_RUNS)]
+
+    def to_retry(self, host: str) -> list[Run]:
+        """Failed runs with retries left."""
+        return [self._run(row) for row in self._rows(texts.FAILED_WITH_RETRIES, host=host)]
+
+    def queue_state(self, host: str) -> QueueState:
+        """Whether the queue of `host` starts anything."""
+        found = self._one(texts.QUEUE_STATE, host=host)
+        if found is None:
+            return QueueState(host=host)
+        name, boot, paused, reason, changed_at = found
+        return QueueState(host=name, boot=boot, paused=bool(paused), reason=reason, changed_at=changed_at)
+
+    def set_queue_state(self, state: QueueState) -> None:
+        self._change(
+            texts.SET_QUEUE_STATE,
+            host=state.host,
+            boot=state.boot,
+            paused=int(state.paused),
+            reason=state.reason,
+            changed_at=state.changed_at,
         )
 
     def delete(self, run: Run) -> bool:
@@ -230,36 +358,16 @@ class Store:
         return self._connection.execute(text, parameters | plain)
 
     def _run(self, row: tuple[Any, ...]) -> Run:
-        (id_, name, kind, status, group, tags, preset, created, started, ended, attempt, code, signal, reason) = row[
-            :14
-        ]
-        (condition, pid, supervisor, host, gpus, config, summary, offset, done) = row[14:]
-        return Run(
-            id=id_,
-            name=name,
-            kind=kind,
-            status=status,
-            group=group,
-            tags=json.loads(tags),
-            preset=preset,
-            created_at=created,
-            started_at=started,
-            ended_at=ended,
-            attempt=attempt,
-            exit_code=code,
-            signal=signal,
-            reason=reason,
-            condition=condition,
-            pid=pid,
-            supervisor_pid=supervisor,
-            host=host,
-            gpus=json.loads(gpus),
-            dir=str(self.home.run(id_).root),
-            config=msgspec.json.decode(config),
-            summary=msgspec.json.decode(summary),
-            summary_offset=offset,
-            summary_done=bool(done),
-        )
+        tree = dict(zip(_FIELDS, row, strict=True))
+        for field in _JSON_FIELDS:
+            tree[field] = msgspec.json.decode(tree[field])
+        tree["summary_done"], tree["waiting"] = bool(tree["summary_done"]), bool(tree["waiting"])
+        return Run(dir=str(self.home.run(tree["id"]).root), **tree)
+
+
+#: the fields of a Run in the order of the columns, two of which SQL would not let be called so
+_FIELDS = [{"group_name": "group", "after_runs": "after"}.get(name, name) for name in texts.COLUMNS.split(", ")]
+_JSON_FIELDS = ("tags", "gpus", "config", "summary", "after", "orphans", "alerts")
 
 
 def next_id(home: Home) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 COLUMNS = (
     "id, name, kind, status, group_name, tags, preset, created_at, started_at, ended_at, attempt, exit_code, signal,"
-    " reason, condition, pid, supervisor_pid, host, gpus, config, summary, summary_offset, summary_done"
+    " reason, condition, pid, supervisor_pid, host, gpus, config, summary, summary_offset, summary_done, priority,"
+    " place, after_runs, gpus_wanted, waiting, claimed_boot, slots, retries, duration, started_boot, orphans, alerts"
 )
 
 REVISION = "SELECT version_num FROM alembic_version"
@@ -22,25 +23,80 @@ ACTIVE_RUNS = f"SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running')
 NAMES = "SELECT name FROM runs ORDER BY id DESC LIMIT 1000"
 ALL_IDS = "SELECT id FROM runs"
 
+ORPHANED_RUNS = f"SELECT {COLUMNS} FROM runs WHERE orphans != '[]' ORDER BY id"  # noqa: S608
+FAILED_WITH_RETRIES = f"SELECT {COLUMNS} FROM runs WHERE status = 'failed' AND retries > 0 AND host = :host ORDER BY id"  # noqa: S608
+WAITING_RUNS = f"""SELECT {COLUMNS} FROM runs WHERE status = 'queued' AND waiting = 1 AND host = :host
+ ORDER BY priority DESC, COALESCE(place, id), id"""  # noqa: S608
 #: the last id given out; ids are never used twice
 LAST_ID = "SELECT seq FROM sqlite_sequence WHERE name = 'runs'"
 
 ADD_RUN = """
-INSERT INTO runs (id, name, kind, status, group_name, tags, preset, created_at, host, gpus, config)
-VALUES (:id, :name, :kind, 'queued', :group_name, :tags, :preset, :created_at, :host, :gpus, :config)
+INSERT INTO runs (id, name, kind, status, group_name, tags, preset, created_at, host, config, priority, after_runs,
+       gpus_wanted, waiting, slots, retries, claimed_boot)
+VALUES (:id, :name, :kind, 'queued', :group_name, :tags, :preset, :created_at, :host, :config, :priority, :after_runs,
+       :gpus_wanted, 1, :slots, :retries, :claimed_boot)
 """
 
 START_RUN = """
 UPDATE runs SET status = 'running', condition = :condition, started_at = :started_at, pid = :pid,
-       supervisor_pid = :supervisor_pid
+       supervisor_pid = :supervisor_pid, started_boot = :started_boot, waiting = 0
  WHERE id = :id AND attempt = :attempt AND status IN ('queued', 'running')
 """
 
 #: the step to a final status: a compare-and-set, so that of many writers exactly one makes it
 FINISH_RUN = """
 UPDATE runs SET status = :status, ended_at = :ended_at, exit_code = :exit_code, signal = :signal, reason = :reason,
-       condition = NULL
+       duration = :duration, condition = NULL, waiting = 0, alerts = '[]'
  WHERE id = :id AND attempt = :attempt AND status IN ('queued', 'running')
+"""
+
+#: of many ticks and submitters one wins; it is the only one that launches
+CLAIM_RUN = """
+UPDATE runs SET waiting = 0, gpus = :gpus, claimed_boot = :claimed_boot, condition = 'starting'
+ WHERE id = :id AND attempt = :attempt AND status = 'queued' AND waiting = 1
+"""
+
+#: a claim whose launch never came about goes back to where it was
+UNCLAIM_RUN = """
+UPDATE runs SET waiting = 1, gpus = '[]', condition = NULL
+ WHERE id = :id AND attempt = :attempt AND status = 'queued' AND waiting = 0
+"""
+
+#: an ended run waits again, as its next attempt; only one of two who want that gets it
+REQUEUE_RUN = """
+UPDATE runs SET status = 'queued', waiting = 1, attempt = :next, retries = :retries, claimed_boot = :claimed_boot,
+       started_at = NULL, ended_at = NULL, exit_code = NULL, signal = NULL, reason = NULL, condition = NULL,
+       pid = NULL, supervisor_pid = NULL, gpus = '[]', duration = NULL, started_boot = NULL, orphans = '[]',
+       summary_done = 0, priority = :priority, gpus_wanted = :gpus_wanted, after_runs = :after_runs, alerts = '[]',
+       slots = :slots, place = NULL
+ WHERE id = :id AND attempt = :attempt AND status IN ('failed', 'cancelled', 'completed')
+"""
+
+#: a run that waits has no process: this is all of its end
+CANCEL_WAITING = """
+UPDATE runs SET status = 'cancelled', waiting = 0, ended_at = :ended_at, reason = :reason, condition = NULL, retries = 0
+ WHERE id = :id AND attempt = :attempt AND status = 'queued' AND waiting = 1
+"""
+
+SPEND_RETRIES = "UPDATE runs SET retries = 0 WHERE id = :id AND attempt = :attempt"
+
+SET_ORPHANS = "UPDATE runs SET orphans = :orphans WHERE id = :id AND attempt = :attempt"
+
+SET_ALERTS = "UPDATE runs SET alerts = :alerts WHERE id = :id AND status IN ('queued', 'running')"
+
+MOVE_RUN = "UPDATE runs SET priority = :priority, place = :place WHERE id = :id AND waiting = 1"
+
+QUEUE_STATE = "SELECT host, boot, paused, reason, changed_at FROM queue WHERE host = :host"
+
+SET_QUEUE_STATE = """
+INSERT INTO queue (host, boot, paused, reason, changed_at) VALUES (:host, :boot, :paused, :reason, :changed_at)
+ON CONFLICT (host) DO UPDATE SET boot = :boot, paused = :paused, reason = :reason, changed_at = :changed_at
+"""
+
+#: asked by an ending supervisor: is there anything that a tick could start
+ANY_WAITING = """
+SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'queued' AND waiting = 1)
+    OR EXISTS (SELECT 1 FROM runs WHERE status = 'failed' AND retries > 0)
 """
 
 SET_CONDITION = """
@@ -60,7 +116,9 @@ FORGET_RUN = "DELETE FROM runs WHERE id = :id"
 
 RESTORE_RUN = """
 INSERT INTO runs (id, name, kind, status, group_name, tags, preset, created_at, started_at, ended_at, attempt,
-       exit_code, signal, reason, condition, pid, supervisor_pid, host, gpus, config)
+       exit_code, signal, reason, condition, pid, supervisor_pid, host, gpus, config, priority, place, after_runs,
+       gpus_wanted, waiting, slots, retries)
 VALUES (:id, :name, :kind, :status, :group_name, :tags, :preset, :created_at, :started_at, :ended_at, :attempt,
-       :exit_code, :signal, :reason, :condition, :pid, :supervisor_pid, :host, :gpus, :config)
+       :exit_code, :signal, :reason, :condition, :pid, :supervisor_pid, :host, :gpus, :config, :priority, :place,
+       :after_runs, :gpus_wanted, :waiting, :slots, :retries)
 """
