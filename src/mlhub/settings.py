@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from mlhub.errors import ConfigError
 from mlhub.paths import Home
@@ -13,30 +14,56 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    Value = str | int | float | bool
+
+_TYPES: dict[object, type] = {"str": str, "int": int, "float": float, "bool": bool}
+_TYPE_NAMES = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+_TRUTH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+#: what may be told by a notice beside failed runs and alerts of severity `fail`
+NOTIFY_ON = ("completed", "cancelled", "warn")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Each field is the key in `config.toml` and, in capitals behind `MLHUB_`, the environment variable."""
+    """Each field is the key in `config.toml` and, in capitals behind `MLHUB_`, the environment variable.
+
+    `notify`: apprise URLs, spaces between them; they hold secrets and appear in no message. `notify_on`: words of
+    NOTIFY_ON. `log_limit_mb`: a longer log is compressed but for its newest part. Ages in days: removed runs stay in
+    the trash, metrics of ended runs become a compact file, their logs are compressed.
+    """
 
     home: str = ""
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)
     data_dir: str = ""
     checkpoint_dir: str = ""
     log_dir: str = ""
     projects_dir: str = ""
     venvs_dir: str = ""
     log_level: str = "info"
-    max_runs: int = 0
+    max_runs: int = field(default=0, metadata={"least": 0})
+    sampler: bool = True
+    sample_seconds: float = field(default=5.0, metadata={"least": 0.1})
+    stall_minutes: float = field(default=20.0, metadata={"least": 0})
+    log_limit_mb: int = field(default=64, metadata={"least": 2})
+    notify: str = field(default="", repr=False, metadata={"secret": True})
+    notify_on: str = field(default="", metadata={"words": NOTIFY_ON})
+    trash_days: int = field(default=7, metadata={"least": 0})
+    compact_days: int = field(default=30, metadata={"least": 0})
+    compress_log_days: int = field(default=7, metadata={"least": 0})
 
     @classmethod
     def load(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """`config.toml` of the home, then the environment, which wins. Raises ConfigError for a wrong key or type."""
         root = environment.get("MLHUB_HOME") or _default_home()
-        values: dict[str, str | int] = dict(_read_toml(_folder(root) / "config.toml"))
-        for field in fields(cls):
-            name = f"MLHUB_{field.name.upper()}"
+        path = _folder(root) / "config.toml"
+        values: dict[str, Value] = {}
+        table = _read_toml(path)
+        for key in _known():
+            name = f"MLHUB_{key.name.upper()}"
             if text := environment.get(name):
-                values[field.name] = _number(name, text) if field.name == "max_runs" else text
+                values[key.name] = _check(name, _parse(key, text), key, f"Mend it or unset {name}.")
+            elif key.name in table:
+                values[key.name] = _check(f"{path}: {key.name}", table[key.name], key, "Mend the value.")
         values["home"] = root
         return cls(**values)  # type: ignore[arg-type]  # checked key by key above
 
@@ -61,17 +88,37 @@ def _default_home() -> str:
     return platformdirs.user_data_dir("mlhub")
 
 
-def _number(name: str, text: str) -> int:
+def _known() -> list[Field[Value]]:
+    """The keys that file and environment may name."""
+    return [key for key in fields(Settings) if key.name != "home"]
+
+
+def _parse(key: Field[Value], text: str) -> object:
+    """The value an environment variable means; the text itself where it means none, for `_check` to refuse."""
     try:
-        return int(text)
+        return _TRUTH.get(text.lower(), text) if key.type == "bool" else _TYPES[key.type](text)
     except ValueError:
-        raise ConfigError(
-            f"{name}: expected a whole number, got {text!r}", f"Set it to a number or unset {name}."
-        ) from None
+        return text
 
 
-def _read_toml(path: Path) -> dict[str, str | int]:
-    """The keys of `config.toml`, checked; none if there is no such file."""
+def _check(name: str, value: Any, key: Field[Value], hint: str) -> Value:  # noqa: ANN401 - anything TOML holds
+    """`value` if `key` may have it. Raises ConfigError, which tells no secret."""
+    if key.type == "float" and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, _TYPES[key.type]) or (isinstance(value, bool) and key.type != "bool"):
+        what = "something else" if key.metadata.get("secret") else repr(value)
+        raise ConfigError(f"{name}: expected {_TYPE_NAMES[str(key.type)]}, got {what}", hint)
+    least = key.metadata.get("least")
+    if least is not None and not least <= value < 1e9:  # not NaN either
+        raise ConfigError(f"{name}: expected {least} or more, got {value!r}", hint)
+    words = key.metadata.get("words")
+    if words and (wrong := [word for word in str(value).replace(",", " ").split() if word not in words]):
+        raise ConfigError(f"{name}: unknown word {wrong[0]!r}", f"Known words: {', '.join(words)}.")
+    return value  # type: ignore[no-any-return]  # the first test above
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    """The table in `config.toml`, all of its keys known; empty if there is no such file."""
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
@@ -86,10 +133,8 @@ def _read_toml(path: Path) -> dict[str, str | int]:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # not all of what it can't read is a TOMLDecodeError
         raise ConfigError(f"{path}: not valid TOML: {error}", "Mend the line it names.") from error
-    types = {field.name: int if field.name == "max_runs" else str for field in fields(Settings) if field.name != "home"}
-    for key, value in table.items():
-        if key not in types:
-            raise ConfigError(f"{path}: unknown key {key!r}", f"Known keys: {', '.join(types)}.")
-        if not isinstance(value, types[key]) or isinstance(value, bool):
-            raise ConfigError(f"{path}: {key} should be {types[key].__name__}, not {value!r}", "Mend the value.")
+    known = [key.name for key in _known()]
+    for name in table:
+        if name not in known:
+            raise ConfigError(f"{path}: unknown key {name!r}", f"Known keys: {', '.join(known)}.")
     return table
