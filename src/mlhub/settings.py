@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Value = str | int | float | bool
 
-_TYPES: dict[object, type] = {"str": str, "int": int, "float": float, "bool": bool}
+_TYPES: dict[object, Any] = {"str": str, "int": int, "float": float, "bool": bool}
 _TYPE_NAMES = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 _TRUTH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 #: what may be told by a notice beside failed runs and alerts of severity `fail`
@@ -104,7 +104,7 @@ def _parse(key: Field[Value], text: str) -> object:
 def _check(name: str, value: Any, key: Field[Value], hint: str) -> Value:  # noqa: ANN401 - anything TOML holds
     """`value` if `key` may have it. Raises ConfigError, which tells no secret."""
     if key.type == "float" and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(min(value, 1 << 60))  # TOML's integers have no limit
     if not isinstance(value, _TYPES[key.type]) or (isinstance(value, bool) and key.type != "bool"):
         what = "something else" if key.metadata.get("secret") else repr(value)
         raise ConfigError(f"{name}: expected {_TYPE_NAMES[str(key.type)]}, got {what}", hint)
@@ -114,7 +114,7 @@ def _check(name: str, value: Any, key: Field[Value], hint: str) -> Value:  # noq
     words = key.metadata.get("words")
     if words and (wrong := [word for word in str(value).replace(",", " ").split() if word not in words]):
         raise ConfigError(f"{name}: unknown word {wrong[0]!r}", f"Known words: {', '.join(words)}.")
-    return value  # type: ignore[no-any-return]  # the first test above
+    return value  # type: ignore[no-any-return]  # as the first test says
 
 
 def _read_toml(path: Path) -> dict[str, object]:

@@ -1,0 +1,41 @@
+"""Starting the sampler beside a run: a process of its own, whose life and death are nothing to the supervisor.
+
+It carries the token `sampler:TOKEN`, as the supervisor its own: so it counts neither as the run's nor as left behind.
+Standard library only: the supervisor uses it. What the sampler does is `mlhub.runner.sample`'s.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from mlhub.runner import identity
+
+#: a command that has ended by then is not sampled, and costs no second process
+DELAY_SECONDS = 1.0
+_NOTHING = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1)]
+
+
+def start(run_dir: str, attempt: int, token: str) -> None:
+    """Start the sampler of an attempt in a session of its own; its stderr is ours. Raises OSError.
+
+    Not a fork: our locks would be shared until exec. `MLHUB_SAMPLER=0` is heard here already.
+    """
+    if os.environ.get("MLHUB_SAMPLER", "").lower() in ("0", "false", "no", "off"):
+        return
+    os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-P", "-m", "mlhub.runner.sample", run_dir, str(attempt)],
+        {**os.environ, identity.TOKEN_NAME: f"sampler:{token}"},
+        file_actions=_NOTHING,
+        setsid=True,
+        setsigmask=(),
+        setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+    )
+
+
+def tells_the_end(run_dir: str) -> bool:
+    """Whether the end of a run too short to be sampled may be one to give notice of."""
+    home = os.path.dirname(os.path.dirname(run_dir))
+    return bool(os.environ.get("MLHUB_NOTIFY")) or os.path.exists(os.path.join(home, "config.toml"))

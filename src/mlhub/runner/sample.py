@@ -1,0 +1,1 @@
+"""The sampler beside a run. To come: it ends at once."""
