@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 
-from mlhub.runner import family, identity, lock, oom, record
+from mlhub.runner import companion, family, identity, lock, oom, record
 from mlhub.runner.child import become_command
 
 TYPE_CHECKING = False
@@ -56,6 +56,7 @@ class Supervisor:
         self.deadline: float | None = None
         self.grace = 0.0
         self.forced = False
+        self.sampled = False
 
     def run(self) -> None:
         """All of it, in order."""
@@ -160,12 +161,24 @@ class Supervisor:
         """Until the child has ended. It stays a zombie, so that its pid and group can't become anybody else's."""
         while not self.reap_others():
             left = _WAIT_SECONDS if self.deadline is None else max(0.0, self.deadline - identity.boot_clock())
+            if not self.sampled:
+                left = min(left, max(0.0, self.started_boot + companion.DELAY_SECONDS - identity.boot_clock()))
             came = signal.sigtimedwait(_SIGNALS, min(left, _WAIT_SECONDS))
+            if not self.sampled and identity.boot_clock() >= self.started_boot + companion.DELAY_SECONDS:
+                self.start_sampler()
             if came and came.si_signo == signal.SIGTERM:
                 self.note_stop(came)
             if self.deadline is not None and identity.boot_clock() >= self.deadline and not self.reap_others():
                 self.deadline, self.forced = None, True
                 self.signal_group(signal.SIGKILL)
+
+    def start_sampler(self) -> None:
+        """Once. It is no part of the run, and without it the run goes on as well."""
+        self.sampled = True
+        try:
+            companion.start(self.run_dir, self.attempt, record.text(self.launch, "token"))
+        except Exception as error:
+            _note(f"sampler not started: {error!r}")
 
     def reap_others(self) -> bool:
         """Reap orphans we adopted; True once the child itself has ended, which is left unreaped."""
@@ -284,6 +297,8 @@ class Supervisor:
         except OSError as error:
             _note(f"exit.json not written: {error}")
         update_database(record.text(self.launch, "database"), os.path.basename(self.run_dir), tree)
+        if not self.sampled and companion.tells_the_end(self.run_dir):
+            self.start_sampler()
 
     def answer(self, tree: record.Tree) -> None:
         """One line to the process that launched us, which may be gone."""
