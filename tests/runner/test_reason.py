@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlhub.runner.reason import Ending, exceptions, explain, read_tail
+from mlhub.runner.reason import Ending, exceptions, explain, name_error, read_tail
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    fit()\n'
 
@@ -49,7 +49,7 @@ def test_syntax_error_is_named() -> None:
 
 def test_missing_module_is_named() -> None:
     _, reason = explain(Ending(exit_code=1), log_of("import nosuchmodule"))
-    assert reason == "exit code 1: ModuleNotFoundError: No module named 'nosuchmodule'"
+    assert reason == "import error: ModuleNotFoundError: No module named 'nosuchmodule'"
 
 
 def test_last_of_chained_exceptions_is_named_and_all_are_known() -> None:
@@ -90,6 +90,77 @@ def test_error_the_trainer_noted_comes_before_the_log() -> None:
         explain(ending, f"{TRACEBACK}ValueError: b\n")[1]
         == "out of memory (GPU): CUDA out of memory. Tried to allocate 2 GiB"
     )
+
+
+# one line each, as PyTorch 2.x, Python and NCCL 2.2x print them
+KINDS = {
+    "RuntimeError: CUDA error: device-side assert triggered": "CUDA error",
+    "torch.AcceleratorError: CUDA error: an illegal memory access was encountered": "CUDA error",
+    "RuntimeError: No CUDA GPUs are available": "CUDA error",
+    "RuntimeError: CUDA error: no kernel image is available for execution on the device": "GPU not supported",
+    "RuntimeError: The NVIDIA driver on your system is too old (found version 11040).": "GPU driver too old",
+    "RuntimeError: CUDA error: CUDA driver version is insufficient for CUDA runtime version": "GPU driver too old",
+    "torch.distributed.DistBackendError: NCCL error in: ../NCCLUtils.cpp:268, unhandled system error": "NCCL error",
+    "RuntimeError: ncclSystemError: System call (e.g. socket, malloc) or external library call failed": "NCCL error",
+    "RuntimeError: DataLoader worker (pid(s) 71) exited unexpectedly": "data loader worker killed",
+    "RuntimeError: DataLoader worker (pid 71) is killed by signal: Killed.": "data loader worker killed",
+    "RuntimeError: DataLoader worker (pid 71) is killed by signal: Bus error. It is possible that dataloader's workers"
+    " are out of shared memory.": "shared memory full",
+    "RuntimeError: unable to write to file </torch_71_1_0>: No space left on device (28)": "shared memory full",
+    "RuntimeError: unable to mmap 4096 bytes from file </torch_71>: Cannot allocate memory (12)": "shared memory full",
+    "RuntimeError: [enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory": "out of memory (host)",
+    "ImportError: libGL.so.1: cannot open shared object file: No such file or directory": "import error",
+}
+
+
+@pytest.mark.parametrize(("line", "kind"), KINDS.items())
+def test_kind_of_an_exception_is_told(line: str, kind: str) -> None:
+    assert explain(Ending(exit_code=1), f"{TRACEBACK}{line}\n")[1] == f"{kind}: {line}"
+
+
+def test_program_that_could_not_get_memory_says_so() -> None:
+    code = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 28, 1 << 28)); b'x' * (1 << 30)"
+    assert explain(Ending(exit_code=1), log_of(code))[1] == "out of memory (host): MemoryError"
+
+
+def test_worker_killed_with_evidence_is_the_hosts_memory() -> None:
+    line = "RuntimeError: DataLoader worker (pid 71) is killed by signal: Killed."
+    reason = explain(Ending(exit_code=1, evidence=("oom_kill +1",)), f"{TRACEBACK}{line}\n")[1]
+    assert reason == f"out of memory (host): oom_kill +1; {line}"
+
+
+def test_watchdog_that_aborts_is_nccl() -> None:
+    log = "[rank0]:[E1123 10:00] [Rank 0] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7)\nterminate\n"
+    reason = explain(Ending(signal="SIGABRT"), log)[1] or ""
+    assert reason.startswith("NCCL error: [rank0]:[E1123 10:00] [Rank 0] Watchdog caught collective operation timeout")
+
+
+CRASH = "import ctypes, faulthandler; faulthandler.enable()\ndef dive(): ctypes.string_at(0)\ndive()"
+
+
+def test_crash_is_placed_by_pythons_faulthandler() -> None:
+    reason = explain(Ending(signal="SIGSEGV"), log_of(CRASH))[1] or ""
+    assert reason.startswith("killed by SIGSEGV (segmentation fault) in string_at, __init__.py line ")
+
+
+def test_crash_told_by_a_shell_is_a_crash() -> None:
+    assert explain(Ending(exit_code=139), "")[1] == "exit code 139: killed by SIGSEGV (segmentation fault)"
+
+
+def test_crash_after_the_trainer_was_done_says_so() -> None:
+    reason = explain(Ending(signal="SIGSEGV", outcome="completed"), "")[1]
+    assert reason == "killed by SIGSEGV (segmentation fault) after it had said that it was done"
+
+
+def test_kill_without_evidence_is_not_explained_by_what_the_log_ends_with() -> None:
+    assert explain(Ending(signal="SIGKILL", error="noted"), f"{TRACEBACK}ValueError: b\n")[1] == "killed by SIGKILL"
+
+
+@pytest.mark.parametrize(
+    ("error", "named"), [("CUDA out of memory.", "out of memory (GPU): CUDA out of memory."), ("b", "b")]
+)
+def test_error_alone_is_named_by_its_kind(error: str, named: str) -> None:
+    assert name_error(error) == named
 
 
 def test_full_disk() -> None:

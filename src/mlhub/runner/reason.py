@@ -1,12 +1,14 @@
 """Why it ended, in plain words: from the code or signal, who asked, evidence of the OOM killer, and the log's tail.
 
-Pure but for reading the tail. Text from a log is data: control characters are taken out and it is cut short.
+Pure but for reading the tail. Text from a log is data: control characters are taken out and it is cut short. What to
+do about it is `mlhub.runner.advice`'s.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import stat
 from typing import NamedTuple
 
@@ -16,10 +18,6 @@ _TAIL = 1 << 16
 _LONGEST = 240
 _TRACEBACK = "Traceback (most recent call last):"
 _CHAINED = ("direct cause of the following exception", "During handling of the above exception")
-_GPU = re.compile(
-    r"torch\.(?:cuda\.)?OutOfMemoryError|CUDA out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED"
-)
-_FULL = re.compile(r"\[Errno 28\]|No space left on device|ENOSPC")
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Failure)\b(?::|$)")
 _RANK = re.compile(r"^\[rank\d+\]: ?", re.MULTILINE)
 _WORDS = {
@@ -32,13 +30,37 @@ _WORDS = {
     "SIGXFSZ": "file size limit",
     "SIGHUP": "terminal closed",
 }
+#: a shell says 128 + N of what died of signal N; only these, as programs use others of such codes themselves
+_BY_SHELL = {
+    128 + getattr(signal, name): name for name in ("SIGKILL", "SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
+}
+
+GPU_MEMORY, HOST_MEMORY, DISK_FULL = "out of memory (GPU)", "out of memory (host)", "disk full"
+IMPORT, SHARED_MEMORY, WORKER = "import error", "shared memory full", "data loader worker killed"
+NCCL, NO_KERNEL, OLD_DRIVER, CUDA = "NCCL error", "GPU not supported", "GPU driver too old", "CUDA error"
+#: kinds of error by what programs and libraries print of them, the first that is found counts: PyTorch's own words as
+#: of 2.0 to 2.10, Python's, NCCL's `ncclGetErrorString`
+_KINDS = {
+    GPU_MEMORY: r"torch\.(?:cuda\.)?OutOfMemoryError|CUDA (?:error: )?out of memory|CUBLAS_STATUS_ALLOC_FAILED",
+    SHARED_MEMORY: r"out of shared memory|unable to (?:allocate|write to|mmap|resize|open) (?:file <|shared|\d+ bytes)",
+    DISK_FULL: r"\[Errno 28\]|No space left on device|ENOSPC",
+    HOST_MEMORY: r"^MemoryError\b|std::bad_alloc|\[Errno 12\]|DefaultCPUAllocator: (?:can't|not enough)",
+    IMPORT: r"^(?:ModuleNotFound|Import)Error\b",
+    WORKER: r"DataLoader worker \(pid",
+    NCCL: r"NCCL error|\bnccl[A-Z]\w+(?:Error|Argument|Usage)\b|NCCL communicator was|Watchdog caught collective",
+    NO_KERNEL: r"no kernel image is available",
+    OLD_DRIVER: r"driver on your system is too old|driver version is insufficient",
+    CUDA: r"CUDA error|CUDNN_STATUS_\w+|CUBLAS_STATUS_\w+|No CUDA GPUs are available|CUDA-capable device",
+}
+#: where Python's faulthandler says it crashed: the innermost frame of the thread that did
+_CRASH = re.compile(r'Fatal Python error: .*?thread [^\n]*\n  File "([^"\n]+)", line (\d+) in ([^\n]+)', re.DOTALL)
 
 
 class Ending(NamedTuple):
     """What is known of an end. `who` asked for it, `ours` if by `mlhub stop`; `forced`: the seconds of grace given.
 
     `why`: a request of ours that names a fault, as --stop-on-nan makes it, is no user's wish: the run has failed.
-    `error` is what the trainer itself noted in `outcome.json`.
+    `error` and `outcome` ("completed" or "failed") are what the trainer itself noted in `outcome.json`.
     """
 
     exit_code: int | None = None
@@ -49,22 +71,23 @@ class Ending(NamedTuple):
     evidence: tuple[str, ...] = ()
     error: str = ""
     why: str = ""
+    outcome: str = ""
 
 
 def explain(ending: Ending, tail: str) -> tuple[str, str | None]:
-    """The final status and the reason; no reason if it completed."""
+    """The final status and the reason; no reason if it completed. `tail` is the end of the log."""
     if ending.ours:
         return ("failed", _cut(one_line(ending.why))) if ending.why else ("cancelled", _stopped(ending))
     if ending.who:
         return "failed", f"ended by SIGTERM to its supervisor from {ending.who}"
     if ending.exit_code == 0:
         return "completed", None
-    if ending.evidence and (ending.signal == "SIGKILL" or ending.exit_code == 137):  # 137: a shell's word for SIGKILL
-        return "failed", f"out of memory (host): {'; '.join(ending.evidence)}"
-    if ending.signal:
-        words = _WORDS.get(ending.signal)
-        return "failed", f"killed by {ending.signal}" + (f" ({words})" if words else "")
-    return "failed", _from_error(ending, tail)
+    killer = ending.signal or _BY_SHELL.get(ending.exit_code or 0)
+    if killer == "SIGKILL" and ending.evidence:
+        return "failed", _cut(f"{HOST_MEMORY}: {'; '.join(ending.evidence)}")
+    if killer:
+        return "failed", _cut(_from_signal(ending, killer, tail))
+    return "failed", _cut(_from_error(ending, tail))
 
 
 def _stopped(ending: Ending) -> str:
@@ -74,15 +97,47 @@ def _stopped(ending: Ending) -> str:
     return f"{text}, forced after {ending.forced:g} s" if ending.forced else f"{text}, forced at once"
 
 
+def _from_signal(ending: Ending, killer: str, tail: str) -> str:
+    words = _WORDS.get(killer)
+    text = f"killed by {killer}" + (f" ({words})" if words else "")
+    if ending.exit_code is not None:
+        text = f"exit code {ending.exit_code}: {text}"
+    if killer == "SIGKILL":
+        return text  # it had no last word, whatever its log ends with
+    if ending.outcome == "completed":
+        return f"{text} after it had said that it was done"
+    if killer == "SIGABRT" and (kind := kind_of(tail)):  # by NCCL's watchdog, or C++ without a handler
+        return f"{kind[0]}: {kind[1]} ({killer})"
+    if crash := _CRASH.search(tail):
+        file, line, function = (one_line(word) for word in crash.groups())
+        return f"{text} in {function}, {os.path.basename(file)} line {line}"
+    return f"{text}: {one_line(ending.error)}" if ending.error else text
+
+
 def _from_error(ending: Ending, tail: str) -> str:
     chain = [one_line(ending.error)] if ending.error else exceptions(tail)
     last = chain[-1] if chain else ""
-    told = "\n".join(chain) if chain else tail[-4096:]
-    if _GPU.search(told):
-        return _cut("out of memory (GPU)" + (f": {last}" if last else ""))
-    if _FULL.search(told):
-        return _cut("disk full" + (f": {last}" if last else ""))
-    return _cut(f"exit code {ending.exit_code}" + (f": {last}" if last else ""))
+    kind, line = kind_of("\n".join(chain) if chain else tail[-4096:]) or (f"exit code {ending.exit_code}", "")
+    if kind == WORKER and ending.evidence:
+        return f"{HOST_MEMORY}: {'; '.join(ending.evidence)}; {last or line}"
+    return f"{kind}: {last or line}" if last or line else kind
+
+
+def name_error(error: str) -> str:
+    """An exception's one line with its kind before it, if it is of a known kind; clean text."""
+    error = one_line(error)
+    kind = kind_of(error)
+    return _cut(f"{kind[0]}: {error}" if kind else error)
+
+
+def kind_of(text: str) -> tuple[str, str] | None:
+    """The kind of error that `text` tells of and its last line that does, clean; None for no known kind."""
+    for kind, pattern in _KINDS.items():
+        found = [match.start() for match in re.finditer(pattern, text, re.MULTILINE)]
+        if found:
+            start = text.rfind("\n", 0, found[-1]) + 1
+            return kind, one_line(text[start:].partition("\n")[0])
+    return None
 
 
 def exceptions(tail: str) -> list[str]:
