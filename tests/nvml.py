@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 _FOLDER = Path(__file__).with_name("fake_nvml")
 GIB = 1 << 30
@@ -32,3 +36,13 @@ class FakeNvml:
         temporary = self.path.with_suffix(".new")
         temporary.write_text(json.dumps({"driver": driver, "gpus": gpus}))
         os.replace(temporary, self.path)
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The same for this very process."""
+        spec = importlib.util.spec_from_file_location("pynvml", _FOLDER / "pynvml.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setitem(sys.modules, "pynvml", module)
+        monkeypatch.setenv("FAKE_NVML", str(self.path))

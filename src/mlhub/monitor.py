@@ -1,4 +1,4 @@
-"""What the machine is and does now: one frozen snapshot of memory, disk and GPUs. It never raises.
+"""What the machine is and does now: memory, disk, counters of CPU, network and disks, and the GPUs. It never raises.
 
 Each NVML field is asked for on its own: on GB10 (DGX Spark) memory isn't supported, and one refusal must not cost the
 rest. Not a sampler over time, and not whose run a process is.
@@ -6,6 +6,7 @@ rest. Not a sampler over time, and not whose run a process is.
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import Any
 
@@ -13,7 +14,6 @@ import msgspec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 #: a card that claims about the machine's own memory shares it; a discrete one in a small machine may have more
@@ -29,14 +29,16 @@ class GpuMemory(msgspec.Struct, frozen=True):
 
 
 class GpuProcess(msgspec.Struct, frozen=True):
-    """A process on a GPU; memory in bytes, where the driver tells."""
+    """A process on a GPU; memory in bytes, where the driver tells. `user` and `name` as /proc has them."""
 
     pid: int
     memory: int | None
+    user: str | None = None
+    name: str | None = None
 
 
 class Gpu(msgspec.Struct, frozen=True):
-    """One accelerator; None stands for what the driver doesn't tell. °C, W, percent."""
+    """One accelerator; None stands for what the driver doesn't tell. Percent, °C, W; `clock`: of the SMs, in MHz."""
 
     index: int
     name: str
@@ -45,6 +47,9 @@ class Gpu(msgspec.Struct, frozen=True):
     temperature: int | None
     power: float | None
     processes: tuple[GpuProcess, ...]
+    uuid: str | None = None
+    power_limit: float | None = None
+    clock: int | None = None
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -59,6 +64,39 @@ class Disk(msgspec.Struct, frozen=True):
 
     total: int
     free: int
+
+
+class Counters(msgspec.Struct, frozen=True):
+    """What has grown since boot: seconds of all cores, busy and in all; bytes of networks (not loopback), of disks.
+
+    Two of them make rates. None stands for what the system doesn't tell.
+    """
+
+    cpu_busy: float | None = None
+    cpu_all: float | None = None
+    net_received: int | None = None
+    net_sent: int | None = None
+    disk_read: int | None = None
+    disk_written: int | None = None
+
+
+def counters() -> Counters:
+    """The machine's counters, now."""
+    import psutil  # 10 ms, and only a sampler wants it
+
+    cpu = _ask(psutil.cpu_times)
+    # guest time is counted in user time too
+    total = None if cpu is None else sum(cpu) - getattr(cpu, "guest", 0.0) - getattr(cpu, "guest_nice", 0.0)
+    cards = [card for name, card in (_ask(psutil.net_io_counters, True) or {}).items() if name != "lo"]
+    disks = _ask(psutil.disk_io_counters)
+    return Counters(
+        cpu_busy=None if total is None else total - cpu.idle - getattr(cpu, "iowait", 0.0),
+        cpu_all=total,
+        net_received=sum(card.bytes_recv for card in cards) if cards else None,
+        net_sent=sum(card.bytes_sent for card in cards) if cards else None,
+        disk_read=disks.read_bytes if disks else None,
+        disk_written=disks.write_bytes if disks else None,
+    )
 
 
 def memory() -> Memory:
@@ -85,53 +123,112 @@ def disk(folder: Path) -> Disk | None:
 
 def gpus() -> tuple[tuple[Gpu, ...], str | None]:
     """The NVIDIA GPUs, and why there are none, if there are none."""
+    session = Nvml()
     try:
-        import pynvml
-    except ImportError:
-        return (), "nvidia-ml-py is not installed"
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        return (), f"no NVIDIA driver: {error}"
-    try:
-        count = _ask(pynvml.nvmlDeviceGetCount) or 0
-        return tuple(gpu for index in range(count) if (gpu := _gpu(pynvml, index)) is not None), None
+        return session.gpus()
     finally:
-        _ask(pynvml.nvmlShutdown)
+        session.close()
 
 
-def _gpu(nvml: Any, index: int) -> Gpu | None:  # noqa: ANN401 - a module
+class Nvml:
+    """The driver, asked again and again: beginning costs tens of milliseconds, so it is done once.
+
+    After a driver has vanished (it is being updated, say) it is asked to begin anew at each reading.
+    """
+
+    def __init__(self) -> None:
+        self._nvml: Any = None
+
+    def gpus(self) -> tuple[tuple[Gpu, ...], str | None]:
+        """As `mlhub.monitor.gpus`."""
+        try:
+            import pynvml
+        except Exception as error:  # one that does not fit this Python fails in its own ways
+            return (), f"nvidia-ml-py can't be used: {error}"
+        count = None if self._nvml is None else _ask(pynvml.nvmlDeviceGetCount)
+        if count is None:
+            self.close()
+            try:
+                pynvml.nvmlInit()
+                self._nvml = pynvml
+                count = pynvml.nvmlDeviceGetCount()
+            except Exception as error:  # NVMLError, and ctypes' own on an old library
+                return (), f"no NVIDIA driver: {error}"
+        return tuple(gpu for index in range(count) if (gpu := _gpu(pynvml, index, count)) is not None), None
+
+    def close(self) -> None:
+        """Give the driver back; the next reading begins anew."""
+        if self._nvml is not None:
+            _ask(self._nvml.nvmlShutdown)
+            self._nvml = None
+
+
+def _gpu(nvml: Any, index: int, count: int) -> Gpu | None:  # noqa: ANN401 - a module
     handle = _ask(nvml.nvmlDeviceGetHandleByIndex, index)
     if handle is None:
         return None
-    processes = tuple(
-        GpuProcess(pid=process.pid, memory=getattr(process, "usedGpuMemory", None))
-        for process in _ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle) or ()
-    )
+    found = _ask(nvml.nvmlDeviceGetComputeRunningProcesses, handle)
+    processes = None if found is None else tuple(_process(process) for process in found)
     rates = _ask(nvml.nvmlDeviceGetUtilizationRates, handle)
-    power = _ask(nvml.nvmlDeviceGetPowerUsage, handle)
-    name = _ask(nvml.nvmlDeviceGetName, handle)
+    power, limit = (
+        _ask(getattr(nvml, name, None), handle)
+        for name in ("nvmlDeviceGetPowerUsage", "nvmlDeviceGetEnforcedPowerLimit")
+    )
     return Gpu(
         index=index,
-        name=name.decode() if isinstance(name, bytes) else name or "unknown GPU",
-        memory=_gpu_memory(_ask(nvml.nvmlDeviceGetMemoryInfo, handle), processes),
+        name=_text(_ask(nvml.nvmlDeviceGetName, handle)) or "unknown GPU",
+        memory=_gpu_memory(nvml, handle, processes, alone=count == 1),
         utilization=None if rates is None else rates.gpu,
         temperature=_ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
         power=None if power is None else power / 1000,
-        processes=processes,
+        processes=processes or (),
+        uuid=_text(_ask(nvml.nvmlDeviceGetUUID, handle)),
+        power_limit=None if limit is None else limit / 1000,
+        clock=_ask(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
     )
 
 
-def _gpu_memory(info: Any, processes: tuple[GpuProcess, ...]) -> GpuMemory:  # noqa: ANN401 - a ctypes structure
-    """The card's memory; where it is the machine's own, used is what the processes on the GPU hold."""
+def _text(value: str | bytes | None) -> str | None:
+    """Text as old and new versions of the library give it."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _process(process: Any) -> GpuProcess:  # noqa: ANN401 - a ctypes structure
+    """With the owner and name that /proc has for the pid; None for one that can't be seen from here."""
+    import pwd
+
+    user = name = None
+    try:
+        uid = os.stat(f"/proc/{process.pid}").st_uid
+        with open(f"/proc/{process.pid}/comm", encoding="utf-8", errors="replace") as file:
+            name = file.readline().rstrip("\n")
+        user = str(uid)
+        user = pwd.getpwuid(uid).pw_name
+    except (OSError, KeyError):
+        pass
+    return GpuProcess(pid=process.pid, memory=getattr(process, "usedGpuMemory", None), user=user, name=name)
+
+
+def _gpu_memory(nvml: Any, handle: Any, processes: tuple[GpuProcess, ...] | None, *, alone: bool) -> GpuMemory:  # noqa: ANN401
+    """The card's memory; where it is the machine's own, used is what the processes on the GPU hold.
+
+    It is if the driver supports no such question, or if the only card claims what the machine has.
+    """
+    try:
+        info = nvml.nvmlDeviceGetMemoryInfo(handle)
+    except Exception as error:  # as in _ask
+        if getattr(error, "value", None) != nvml.NVML_ERROR_NOT_SUPPORTED:
+            return GpuMemory(total=None, used=None, unified=False)  # a card that is lost has not become another kind
+        info = None
     machine = memory()
     low, high = (share * machine.total for share in _UNIFIED_SHARE)
-    if info is not None and not low <= info.total <= high:
+    if info is not None and not (alone and low <= info.total <= high):
         return GpuMemory(total=info.total, used=info.used, unified=False)
-    return GpuMemory(total=machine.total, used=sum(process.memory or 0 for process in processes), unified=True)
+    held = None if processes is None else sum(process.memory or 0 for process in processes)
+    return GpuMemory(total=machine.total, used=held, unified=True)
 
 
-def _ask(function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - NVML's own types
+def _ask(function: Any, *arguments: object) -> Any:  # noqa: ANN401 - NVML's own types
     """The answer, or None where the driver refuses, has vanished, or knows no such function."""
     try:
         return function(*arguments)
