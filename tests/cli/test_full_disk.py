@@ -44,6 +44,14 @@ def test_runs_are_still_listed(full: Cli) -> None:
     assert [run["name"] for run in full.json("ls")] == ["old"]
 
 
-def test_a_run_can_be_removed_to_make_room(full: Cli) -> None:
-    full("rm", "old")
+def test_a_run_can_be_removed_for_good_to_make_room(full: Cli) -> None:
+    full("rm", "old", "--purge")
     assert full.json("ls") == []
+
+
+def test_a_run_that_can_not_go_to_the_trash_stays_as_it_was_and_the_way_out_is_named(full: Cli) -> None:
+    before = sorted(os.listdir(full.home / "runs" / "1"))
+    said = full("rm", "old", code=1).stderr
+    assert "mlhub rm old --purge" in said
+    assert [run["name"] for run in full.json("ls")] == ["old"]
+    assert sorted(os.listdir(full.home / "runs" / "1")) == before

@@ -2,44 +2,160 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlhub.cli.hub import Hub
+    from mlhub.runner.trash import Entry
+    from mlhub.store.runs import Run
+
+#: with less free than this, it is said that the trash frees nothing yet
+_LOW_DISK = 2_000_000_000
+
 
 def rm(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", show_default=False)],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the removed ids as JSON.")] = False,
+    runs: Annotated[list[str] | None, typer.Argument(metavar="RUN...", show_default=False)] = None,
+    purge: Annotated[bool, typer.Option("--purge", help="For good, at once: nothing goes to the trash.")] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="Bring runs back from the trash, by id or name.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="Show what is in the trash.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask before --purge.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print ids, or what is in the trash, as JSON.")] = False,
 ) -> int:
-    """Remove ended runs: the row and the folder, checkpoints included.
+    """Remove ended runs, checkpoints included. They stay in the trash for some days: `mlhub gc` frees it.
 
     \b
-    mlhub rm calm-otter
+    mlhub rm calm-otter            to the trash
+    mlhub rm --restore calm-otter  and back
+    mlhub rm --list                what is in the trash
+    mlhub rm calm-otter --purge    for good: what it took on disk is free at once
     """
-    import sys
-
     from mlhub.cli.hub import open_hub
-    from mlhub.cli.out import emit_json, say
-    from mlhub.errors import MlhubError
-    from mlhub.runner.folder import remove
+    from mlhub.errors import UsageError
+
+    if purge + restore + listing > 1:
+        raise UsageError("--purge, --restore and --list are three different things", "Use one of them.")
+    if bool(runs) == listing:
+        raise UsageError("which run?" if not listing else "--list takes no RUN", "mlhub rm --help has examples.")
+    hub = open_hub()
+    refs = list(dict.fromkeys(runs or []))
+    if listing:
+        return _list_trash(hub, json)
+    return _restore(hub, refs, json) if restore else _remove(hub, refs, purge, yes, json)
+
+
+def _remove(hub: Hub, refs: list[str], purge: bool, yes: bool, json: bool) -> int:
+    from mlhub.cli.out import emit_json, say, tell
     from mlhub.runner.reconcile import refresh
+    from mlhub.runner.trash import move, purge_run
+    from mlhub.text import one_line, size
+
+    found = {run.id: run for ref in refs if (run := refresh(hub.store, hub.store.find(ref)))}
+    for run in found.values():
+        _check_over(hub, run)
+    if purge and sys.stdin.isatty() and not yes and not json:
+        names = ", ".join(one_line(run.name) for run in found.values())
+        typer.confirm(f"Remove {names} for good, with everything in the folder{'s' * (len(found) > 1)}?", abort=True)
+    waiting = hub.store.active()
+    kept: list[Entry] = []
+    for run in found.values():
+        if purge:
+            freed = purge_run(hub.store, run)
+            line = f"removed run {run.id} ({one_line(run.name)}) for good: {size(freed)} freed"
+        else:
+            entry = move(hub.store, run)
+            kept += [entry] if entry else []
+            line = f"removed run {run.id} ({one_line(run.name)})" + (
+                f": {size(entry.size())} in the trash" if entry else "; its folder was gone already"
+            )
+        if not json:
+            say(line)
+        if after := [one_line(other.name) for other in waiting if run.id in other.after]:
+            tell(f"note: {', '.join(after)} waits for run {run.id} (--after), which is no more")
+    if json:
+        emit_json({"removed": list(found)})
+    elif kept:
+        _say_how_to_free(hub, kept)
+    return 0
+
+
+def _check_over(hub: Hub, run: Run) -> None:
+    """Raises MlhubError if anything of the run may still write into its folder."""
+    from mlhub.errors import MlhubError
+    from mlhub.runner.house import living
     from mlhub.text import one_line
 
-    hub = open_hub()
-    found = [refresh(hub.store, hub.store.find(ref)) for ref in dict.fromkeys(runs)]
-    for run in found:
-        if run.active:
-            raise MlhubError(
-                f"run {run.id} ({one_line(run.name)}) is {run.status}", f"Stop it first: mlhub stop {run.name}"
-            )
-    if sys.stdin.isatty() and not yes and not json:
-        names = ", ".join(one_line(run.name) for run in found)
-        typer.confirm(f"Remove {names} and everything in the folder{'s' if len(found) > 1 else ''}?", abort=True)
-    for run in found:
-        remove(hub.store, run)
+    name = one_line(run.name)
+    if run.waiting:
+        raise MlhubError(
+            f"run {run.id} ({name}) waits in the queue", f"mlhub stop {name} takes it out; then remove it."
+        )
+    if run.active:
+        raise MlhubError(f"run {run.id} ({name}) is {run.status}", f"Stop it first: mlhub stop {name}")
+    if pids := living(hub.home, run.id):
+        raise MlhubError(
+            f"run {run.id} ({name}) has ended, but processes of it live on: {', '.join(map(str, pids))}",
+            "mlhub doctor --fix ends them.",
+        )
+
+
+def _say_how_to_free(hub: Hub, kept: list[Entry]) -> None:
+    from mlhub.cli.out import say
+    from mlhub.monitor import disk
+    from mlhub.settings import Settings
+    from mlhub.text import size
+
+    days = Settings.load().trash_days
+    again = kept[0].id if len(kept) == 1 else "ID"
+    say(f"back: mlhub rm --restore {again}   free it: mlhub gc --trash now --yes (gc does after {days} days)")
+    space = disk(hub.home.root)
+    if space is not None and space.free < _LOW_DISK:
+        say(f"only {size(space.free)} free on this disk, and the trash frees nothing: next time --purge, now gc")
+
+
+def _restore(hub: Hub, refs: list[str], json: bool) -> int:
+    from mlhub.cli.out import emit_json, say, tell
+    from mlhub.runner import trash
+    from mlhub.text import one_line
+
+    found = {entry.id: entry for ref in refs if (entry := trash.find(hub.home, ref))}
+    back = []
+    for entry in found.values():
+        run, left = trash.restore(hub.store, entry)
+        back.append(run)
+        for words in left:
+            tell(f"warning: {one_line(words)}")
         if not json:
-            say(f"removed run {run.id} ({one_line(run.name)})")
+            renamed = f" (its name was taken: it was {entry.name})" if run.name != entry.name else ""
+            say(f"restored run {run.id}  {one_line(run.name)}{renamed}")
     if json:
-        emit_json({"removed": [run.id for run in found]})
+        emit_json({"restored": [run.id for run in back]})
+    return 0
+
+
+def _list_trash(hub: Hub, json: bool) -> int:
+    from mlhub.cli.out import Column, emit_json, say, table
+    from mlhub.runner.trash import entries
+    from mlhub.text import local_time, size, stamp
+
+    found = [(entry, entry.size(), stamp(entry.trashed)) for entry in reversed(entries(hub.home))]
+    if json:
+        emit_json(
+            [
+                {"id": entry.id, "name": entry.name, "bytes": taken, "removed_at": at, "dir": str(entry.path)}
+                for entry, taken, at in found
+            ]
+        )
+        return 0
+    if not found:
+        say("the trash is empty")
+        return 0
+    heads = [Column("id", right=True), Column("name", flex=True), Column("size", right=True), Column("removed")]
+    rows = [[str(entry.id), entry.name, size(taken), local_time(at)] for entry, taken, at in found]
+    for line in table(heads, rows):
+        say(line)
+    say(f"{size(sum(taken for _, taken, _ in found))} in all; back: mlhub rm --restore ID, free: mlhub gc --trash now")
     return 0

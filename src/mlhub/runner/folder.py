@@ -1,4 +1,4 @@
-"""A run's folder as a whole: what it says about the run, its removal, and rows made anew from it.
+"""A run's folder as a whole: what it says about the run, and rows made anew from it. Its removal: `runner.trash`.
 
 Bounded reads: a folder may have been damaged or come from somewhere else.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from typing import Any
 
 import msgspec
 
+from mlhub.paths import RunPaths
 from mlhub.runner import record
 from mlhub.store.runs import Run
 from mlhub.text import one_line
@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlhub.paths import Home, RunPaths
+    from mlhub.paths import Home
     from mlhub.store.store import Store
 
 _LIMIT = 8 << 20
@@ -48,24 +48,6 @@ def protocol_of(paths: RunPaths) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def remove(store: Store, run: Run) -> None:
-    """Remove an ended run: the folder out of the way, its bytes, the row last, so that a retry finishes what was begun.
-
-    The bytes first, because the database can't be written on a full disk.
-    """
-    paths = store.home.run(run.id)
-    targets = linked_folders(store.home, run.id)
-    hidden = store.home.runs / f".removed-{run.id}"
-    if paths.root.is_dir() and not paths.root.is_symlink():
-        if hidden.exists():
-            shutil.rmtree(hidden)
-        paths.root.rename(hidden)
-    for folder in (hidden, *targets):
-        if folder.is_dir():
-            shutil.rmtree(folder)
-    store.delete(run)
-
-
 def linked_folders(home: Home, run_id: int) -> list[Path]:
     """The run's own folders below MLHUB_CHECKPOINT_DIR and MLHUB_LOG_DIR, if its links lead there; never another's."""
     paths = home.run(run_id)
@@ -87,7 +69,7 @@ def numbered(folder: Path) -> list[int]:
 def rebuild(store: Store) -> int:
     """Put back a row for each run folder that has none, by what its files say; how many were put back.
 
-    Rows come back as queued or running and are settled by the next reader, as any active run is.
+    Rows come back as queued and are settled by the next reader, as any active run is.
     """
     known = store.ids()
     restored = 0
@@ -95,17 +77,20 @@ def rebuild(store: Store) -> int:
         folder = store.home.run(run_id).root
         if run_id in known or folder.is_symlink() or not folder.is_dir():
             continue
-        run = _run_of(store, run_id)
+        run = row_of(folder, run_id)
         # two folders may say one name: one of a run that was removed and named anew, say
         restored += store.restore(run) or store.restore(msgspec.structs.replace(run, name=f"{run.name}-{run.id}"))
     return restored
 
 
-def _run_of(store: Store, run_id: int) -> Run:
-    """The row a folder stands for, still to be settled."""
-    paths = store.home.run(run_id)
-    spec = read_spec(paths)
+def row_of(folder: Path, run_id: int) -> Run:
+    """The row that a run's folder stands for, still to be settled: spec.json, queue.json and the attempts tell."""
+    paths = RunPaths(folder)
+    spec, facts = read_spec(paths), read_json(paths.queue)
     config, tags = spec.get("config"), spec.get("tags")
+    attempt = max(numbered(folder / "attempts"), default=1)
+    next_one = min(record.whole(facts, "attempt") or 1, attempt + 1)
+    waiting = facts.get("waiting") is True and not paths.attempt(next_one).launch.exists()
     return Run(
         id=run_id,
         name=_text(spec, "name") or f"run-{run_id}",
@@ -116,14 +101,36 @@ def _run_of(store: Store, run_id: int) -> Run:
         preset=_text(spec, "preset"),
         created_at=_text(spec, "created_at") or "1970-01-01T00:00:00.000Z",
         host=_text(spec, "host") or "unknown",
-        attempt=max(numbered(paths.root / "attempts"), default=1),
+        attempt=max(attempt, next_one) if waiting else attempt,
         config=config if isinstance(config, dict) else {},
+        priority=_bounded(facts, "priority", -(10**9)),
+        place=record.real(facts, "place"),
+        after=_numbers(facts, "after", 1),
+        gpus_wanted=_bounded(facts, "gpus_wanted", 0),
+        gpus=_numbers(facts, "gpus", 0),
+        slots=_bounded(facts, "slots", 0),
+        waiting=waiting,
+        retries=_bounded(facts, "retries", 0),
     )
 
 
 def _text(spec: dict[str, Any], key: str) -> str | None:
     value = spec.get(key)
     return one_line(value) if isinstance(value, str) else None
+
+
+def _bounded(facts: dict[str, Any], key: str, least: int) -> int:
+    """A whole number of queue.json, within what a queue can mean; 0 for anything else."""
+    value = record.whole(facts, key)
+    return value if value is not None and least <= value <= 10**9 else 0
+
+
+def _numbers(facts: dict[str, Any], key: str, least: int) -> list[int]:
+    """A short list of whole numbers of queue.json: ids of runs or of GPUs."""
+    found = facts.get(key)
+    if not isinstance(found, list) or len(found) > 1000:
+        return []
+    return [number for number in found if type(number) is int and least <= number < 1 << 62]
 
 
 def set_aside(home: Home) -> Path | None:
