@@ -100,10 +100,11 @@ def read_bytes(path: str, limit: int = JSON_LIMIT) -> bytes | None:
 
 def read_json(path: str) -> Tree | None:
     """A JSON object; None for everything else, however garbled, deep or large."""
-    return _parse(read_bytes(path))
+    return parse(read_bytes(path))
 
 
-def _parse(data: bytes | None) -> Tree | None:
+def parse(data: bytes | None) -> Tree | None:
+    """A JSON object in bytes; None for everything else."""
     if data is None:
         return None
     try:
@@ -178,7 +179,7 @@ def read_slot(path: str) -> Tree | None:
         return None
     checksum, _, rest = data[len(_MAGIC) + 1 :].partition(b" ")
     payload = rest.rstrip(b"\n")
-    return _parse(payload) if checksum == b"%08x" % binascii.crc32(payload) else None
+    return parse(payload) if checksum == b"%08x" % binascii.crc32(payload) else None
 
 
 def read_exit(folder: str) -> Tree | None:
