@@ -1,7 +1,7 @@
 """mlhub: a terminal-first experiment hub for people who train models on NVIDIA GPUs.
 
-This module holds the version and `log`, the one call a training script needs. It is not a place for imports: everything
-heavier than the standard library's smallest parts is loaded where it is used.
+This module holds the version and what a training script may call: `log`, and `resume` if it continues. It is not a
+place for imports: everything heavier than the standard library's smallest parts is loaded where it is used.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from mlhub.metrics import MetricWriter
 
-__all__ = ["__version__", "log"]
+__all__ = ["__version__", "log", "resume"]
 
 __version__ = "0.1.0"
 
@@ -24,14 +24,30 @@ def log(values: Mapping[str, float], *, step: int | None = None, epoch: int | No
 
     `step` left out counts up by one from the last call. The record is in the kernel's hands on return.
     """
+    writer = _writer or _open()
+    if writer is not None:
+        writer.log(values, step=step, epoch=epoch)
+
+
+def resume(step: int) -> None:
+    """Say that this attempt of a run continues from `step`, before anything is logged: later records are superseded.
+
+    For a script that has loaded its checkpoint after `mlhub resume`. Without it, what is logged first tells. In a first
+    attempt and outside a run do nothing.
+    """
+    writer = _writer or _open()
+    if writer is not None:
+        writer.resume(step)
+
+
+def _open() -> MetricWriter | None:
     global _writer  # noqa: PLW0603 - one file descriptor a process, opened by the first call
-    if _writer is None:
-        import os
+    import os
 
-        run_dir = os.environ.get("MLHUB_RUN_DIR")
-        if not run_dir:
-            return
-        from mlhub.metrics import MetricWriter
+    run_dir = os.environ.get("MLHUB_RUN_DIR")
+    if not run_dir:
+        return None
+    from mlhub.metrics import MetricWriter
 
-        _writer = MetricWriter(os.path.join(run_dir, "metrics.jsonl"))
-    _writer.log(values, step=step, epoch=epoch)
+    _writer = MetricWriter(os.path.join(run_dir, "metrics.jsonl"))
+    return _writer

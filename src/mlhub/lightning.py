@@ -53,15 +53,23 @@ def _logger_class() -> type:  # noqa: C901 - the body of a class
         @rank_zero_only  # type: ignore[untyped-decorator]
         def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
             """One record; Lightning's own `epoch` metric becomes the record's place."""
+            epoch = metrics.get("epoch")
+            values = {name: value for name, value in metrics.items() if name != "epoch"}
+            if values:
+                self._open().log(values, step=step, epoch=None if epoch is None else int(epoch))
+
+        @rank_zero_only  # type: ignore[untyped-decorator]
+        def resume(self, step: int) -> None:
+            """Say that this attempt of the run continues from `step`, before anything is logged; see `mlhub.resume`."""
+            self._open().resume(step)
+
+        def _open(self) -> Any:  # noqa: ANN401 - a MetricWriter, imported when there is something to write
             if self._writer is None:
                 from mlhub.metrics import MetricWriter
 
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._writer = MetricWriter(self._path)
-            epoch = metrics.get("epoch")
-            values = {name: value for name, value in metrics.items() if name != "epoch"}
-            if values:
-                self._writer.log(values, step=step, epoch=None if epoch is None else int(epoch))
+            return self._writer
 
         @rank_zero_only  # type: ignore[untyped-decorator]
         def log_hyperparams(self, params: Any, *_args: Any, **_kwargs: Any) -> None:  # noqa: ANN401
