@@ -38,7 +38,7 @@ def run_and_be_killed_at(cli: Cli, step: str, name: str) -> None:
 
 
 def test_2_command_line_killed_before_the_start_is_failed_within_10_s(cli: Cli) -> None:
-    run_and_be_killed_at(cli, "mlhub.runner.submit.launch", "row-only")
+    run_and_be_killed_at(cli, "mlhub.runner.queue.launch", "row-only")
     run_and_be_killed_at(cli, "mlhub.runner.launch._start_supervisor", "row-and-order")
     assert {run["status"] for run in cli.json("ls")} == {"queued"}
     ended = eventually(lambda: (runs := cli.json("ls")) and all(run["status"] == "failed" for run in runs) and runs)

@@ -7,9 +7,10 @@ import pytest
 
 from mlhub.metrics import MetricWriter
 from mlhub.runner.folder import rebuild
+from mlhub.runner.identity import boot_clock
 from mlhub.runner.reconcile import glance, refresh, refresh_active, settle
 from mlhub.store.store import Store
-from mlhub.text import now, stamp
+from mlhub.text import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,12 +35,12 @@ def ended(store: Store) -> Run:
 
 
 def test_a_row_that_was_never_launched_waits_ten_seconds(store: Store) -> None:
-    store.add(name="young", kind="train", created_at=now(), host="here")
+    store.add(name="young", kind="train", created_at=now(), host="here", claimed_boot=boot_clock())
     assert settle(store, store.find("young")).status == "queued"
 
 
 def test_after_ten_seconds_it_has_failed(store: Store) -> None:
-    store.add(name="old", kind="train", created_at=stamp(0), host="here")
+    store.add(name="old", kind="train", created_at=now(), host="here", claimed_boot=boot_clock() - 11)
     refresh_active(store)
     run = store.find("old")
     assert (run.status, run.reason) == ("failed", "never started: mlhub was ended before the launch")
@@ -56,7 +57,7 @@ def test_the_summary_is_folded_once_and_for_all_when_a_run_has_ended(store: Stor
 
 
 def test_folding_goes_on_from_the_byte_where_it_stopped(store: Store) -> None:
-    store.add(name="live", kind="train", created_at=now(), host="here")
+    store.add(name="live", kind="train", created_at=now(), host="here", claimed_boot=boot_clock())
     run = store.find("live")
     store.home.run(run.id).root.mkdir(parents=True)
     writer = MetricWriter(store.home.run(run.id).metrics)

@@ -10,6 +10,7 @@ from mlhub.errors import StoreError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mlhub.paths import Home
+    from mlhub.settings import Settings
     from mlhub.store.store import Store
 
 
@@ -19,13 +20,21 @@ class Hub:
 
     home: Home
     store: Store
+    settings: Settings
+
+    def tick(self) -> None:
+        """Start what waits and may start, if anything waits. What goes wrong with it is told by its own row."""
+        if self.store.any_waiting():
+            from mlhub.runner.queue import tick
+
+            tick(self.store, max_runs=self.settings.max_runs)
 
 
-def open_home() -> Home:
+def open_home(settings: Settings | None = None) -> Home:
     """The home, made 0700 if it is not there. Raises StoreError if it can't be used; warns if others may read it."""
     from mlhub.settings import Settings
 
-    settings = Settings.load()
+    settings = settings or Settings.load()
     if settings.database_url:
         raise StoreError(
             "MLHUB_DATABASE_URL is set, and this version keeps its store in SQLite only",
@@ -49,9 +58,11 @@ def open_home() -> Home:
 
 def open_hub() -> Hub:
     """Home and store, both created on first use."""
+    from mlhub.settings import Settings
     from mlhub.store.store import Store
 
-    home = open_home()
+    settings = Settings.load()
+    home = open_home(settings)
     lost = not home.database.exists() and home.runs.is_dir()
     store = Store.open(home)
     if lost:  # the run folders are the truth
@@ -59,4 +70,4 @@ def open_hub() -> Hub:
 
         if count := rebuild(store):
             print(f"the database was gone: {count} runs restored from their folders", file=sys.stderr)  # noqa: T201
-    return Hub(home, store)
+    return Hub(home, store, settings)

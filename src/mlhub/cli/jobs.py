@@ -78,7 +78,7 @@ def _job(kind: str, ref: str, checkpoint: str, name: str | None, *, detach: bool
         group=trained.group,
         detail={"run": trained.id, "checkpoint": str(file)},
     )
-    started = submit(hub.store, request)
+    started = submit(hub.store, request, max_runs=hub.settings.max_runs)
     if not as_json:
         return announce(hub, started, wait=False, follow=not detach, as_json=False)
     from mlhub.cli.logs import wait_for

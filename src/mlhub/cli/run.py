@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 
 _LONGEST_GRACE = 7 * 86_400
+#: a training saves first, which takes a large model a while
+_COMMAND_GRACE, _TRAINING_GRACE = 10.0, 60.0
 
 
 class RunCommand(TyperCommand):
@@ -37,7 +40,15 @@ def run(
     name: Annotated[str | None, typer.Option(help="A name of your own, else one is made.")] = None,
     group: Annotated[str | None, typer.Option(help="The group (experiment) it belongs to.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given again.")] = None,
-    grace: Annotated[float, typer.Option(help="Seconds between TERM and KILL when it is stopped.", min=0)] = 10.0,
+    queue: Annotated[bool, typer.Option("--queue", help="Wait for its turn: see mlhub queue.")] = False,
+    priority: Annotated[int, typer.Option(help="Of waiting runs the highest starts first.")] = 0,
+    after: Annotated[str | None, typer.Option(metavar="RUN[,RUN]", help="Start when these have completed.")] = None,
+    gpus: Annotated[int, typer.Option(help="Claim this many free GPUs; wait for them.", min=0)] = 0,
+    retries: Annotated[int, typer.Option(help="Resume it so often after a crash.", min=0, max=100)] = 0,
+    stop_on_nan: Annotated[bool, typer.Option("--stop-on-nan", help="End it when its loss is not a number.")] = False,
+    grace: Annotated[
+        float | None, typer.Option(help="Seconds between TERM and KILL on a stop (60 for a preset, else 10).", min=0)
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Return when it has ended; exit 0 only if it completed.")
     ] = False,
@@ -52,6 +63,8 @@ def run(
     mlhub run configs/mine.yaml training.seed=2   your own, one key changed
     mlhub run --name base -f quickstart           named, its log followed
     mlhub run -- python train.py --epochs 3       any command
+    mlhub run --gpus 2 --after base mine.yaml     when run base has completed and two GPUs are free
+    mlhub run --queue --retries 2 mine.yaml       in its turn; resumed from its checkpoint after a crash
     """
     from mlhub.errors import UsageError
 
@@ -59,21 +72,49 @@ def run(
     if follow and json:
         raise UsageError("--follow and --json both want stdout", "Use --wait --json, or --follow alone.")
     request = _request(context.meta.get("mlhub.command", ()), words or [], name, group, tuple(tag or ()), grace)
+    request = replace(request, queue=queue, priority=priority, gpus=gpus, retries=retries, stop_on_nan=stop_on_nan)
     if dry_run:
         return _show_plan(request, as_json=json)
     from mlhub.cli.hub import open_hub
+
+    hub = open_hub()
+    request = replace(request, after=find_after(hub, after))
+    return start(hub, request, wait=wait, follow=follow, as_json=json)
+
+
+def start(hub: Hub, request: Request, *, wait: bool, follow: bool, as_json: bool) -> int:
+    """Check, start or queue, and say so: what `run` and `rerun` end in."""
     from mlhub.runner.preflight import check
     from mlhub.runner.submit import submit
 
-    hub = open_hub()
     if request.config is not None:
         check(request.config, hub.home)
-    started = submit(hub.store, request)
-    return announce(hub, started, wait=wait, follow=follow, as_json=json)
+    started = submit(hub.store, request, max_runs=hub.settings.max_runs)
+    return announce(hub, started, wait=wait, follow=follow, as_json=as_json)
+
+
+def find_after(hub: Hub, words: str | None) -> tuple[int, ...]:
+    """The ids of the runs that --after names. Raises NotFoundError, or UsageError if one can't complete any more."""
+    from mlhub.errors import UsageError
+    from mlhub.runner.reconcile import refresh
+
+    found = [refresh(hub.store, hub.store.find(word.strip())) for word in (words or "").split(",") if word.strip()]
+    for run in found:
+        if run.status in ("failed", "cancelled") and not run.retries:
+            raise UsageError(
+                f"--after {run.name}: it {'was ' if run.status == 'cancelled' else ''}{run.status}",
+                f"mlhub resume {run.name} first, or leave --after out.",
+            )
+    return tuple(dict.fromkeys(run.id for run in found))
 
 
 def _request(
-    command: tuple[str, ...], words: list[str], name: str | None, group: str | None, tags: tuple[str, ...], grace: float
+    command: tuple[str, ...],
+    words: list[str],
+    name: str | None,
+    group: str | None,
+    tags: tuple[str, ...],
+    grace: float | None,
 ) -> Request:
     """What the words ask for. Raises UsageError, ConfigError or NotFoundError."""
     from mlhub.errors import NotFoundError, UsageError
@@ -84,7 +125,9 @@ def _request(
     if command and words:
         raise UsageError(f"both a preset ({words[0]}) and a command behind --", "Give one of them.")
     if command:
-        return Request(command=command, name=name, group=group, tags=tags, grace=grace)
+        return Request(
+            command=command, name=name, group=group, tags=tags, grace=_COMMAND_GRACE if grace is None else grace
+        )
     if not words:
         raise UsageError("nothing to run", "mlhub run PRESET.yaml, or mlhub run -- CMD ARG …")
     from mlhub.adapters import HASHING
@@ -103,7 +146,7 @@ def _request(
         tags=tags,
         preset=preset,
         config=load_config(preset, words[1:]),
-        grace=grace,
+        grace=_TRAINING_GRACE if grace is None else grace,
     )
 
 
@@ -173,8 +216,11 @@ def announce(hub: Hub, run: Run, *, wait: bool, follow: bool, as_json: bool) -> 
     from mlhub.text import one_line
 
     if not as_json:
-        say(f"run {run.id}  {run.name}  {run.status}")
-        if not (wait or follow):
+        say(f"run {run.id}  {run.name}  {run.status}" + (f" ({run.condition})" if run.condition else ""))
+        if run.waiting and not (wait or follow):
+            say("  queue  mlhub queue")
+            say(f"  stop   mlhub stop {run.name}")
+        elif not (wait or follow):
             say(f"  log    mlhub logs -f {run.name}")
             say(f"  state  mlhub show {run.name}")
             say(f"  stop   mlhub stop {run.name}")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from mlhub.paths import AttemptPaths, RunPaths
 
-__all__ = ["Launch", "Started", "launch", "logout_kills"]
+__all__ = ["AlreadyStartedError", "Launch", "Started", "launch", "logout_kills"]
 
 #: a machine under full load answers in 2 s; what takes longer hangs
 ANSWER_SECONDS = 30.0
@@ -51,6 +51,7 @@ class Launch:
     log: Path
     grace: float = 10.0
     database: Path | None = None
+    stop_on_nan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ class Started:
     pid: int
     supervisor_pid: int
     started_at: str
+    started_boot: float = 0.0
+
+
+class AlreadyStartedError(MlhubError):
+    """Somebody else launched this very attempt."""
 
 
 def launch(paths: RunPaths, attempt: int, spec: Launch) -> Started:
@@ -81,7 +87,7 @@ def launch(paths: RunPaths, attempt: int, spec: Launch) -> Started:
         record.write_json(str(folder.launch), _order(attempt, spec, token), exclusive=True)
         answer = _start_supervisor(paths, attempt, {**spec.env, identity.TOKEN_NAME: f"supervisor:{token}"}, log)
     except FileExistsError:
-        raise MlhubError(
+        raise AlreadyStartedError(
             f"attempt {attempt} of run {paths.root.name} was started already", "mlhub show tells how it went."
         ) from None
     except OSError as error:
@@ -94,7 +100,7 @@ def launch(paths: RunPaths, attempt: int, spec: Launch) -> Started:
         if not why and (started := _find_started(paths, attempt)):
             return started
         raise _refusal(why or "the supervisor died or hung before the command was started", folder)
-    return Started(pid, supervisor_pid, record.text(answer, "started_at"))
+    return Started(pid, supervisor_pid, record.text(answer, "started_at"), record.real(answer, "started_boot") or 0.0)
 
 
 def _find_started(paths: RunPaths, attempt: int) -> Started | None:
@@ -108,7 +114,7 @@ def _find_started(paths: RunPaths, attempt: int) -> Started | None:
             return None
         # only by its token: a fork of the dead supervisor, on its way out, must not pass for the command
         if not held and known and known.supervisor and child and identity.read_token(child.pid) == known.token:
-            return Started(child.pid, known.supervisor[0], known.started_at or "")
+            return Started(child.pid, known.supervisor[0], known.started_at or "", known.started_boot)
         time.sleep(0.01)
     return None
 
@@ -131,6 +137,7 @@ def _order(attempt: int, spec: Launch, token: str) -> record.Tree:
         "cwd": str(spec.cwd.absolute()),
         "log": str(spec.log.absolute()),
         "grace": spec.grace,
+        "stop_on_nan": spec.stop_on_nan,
         "database": str(spec.database.absolute()) if spec.database else None,
         "at": record.timestamp(),
         "boot_clock": identity.boot_clock(),

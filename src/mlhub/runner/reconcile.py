@@ -9,11 +9,14 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from mlhub.errors import NotFoundError
-from mlhub.metrics import fold, read_records
-from mlhub.runner.truth import Verdict, inspect
+from mlhub.metrics import summarise
+from mlhub.runner import alerts, identity, order
+from mlhub.runner.truth import NEVER_STARTED_SECONDS, Verdict, find_orphans_of, inspect
 from mlhub.store.runs import ACTIVE
-from mlhub.text import now, seconds_between
+from mlhub.text import now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
 
 FOLDER_GONE = "its folder was removed"
 
-#: a row without a launch this many seconds after it was made belongs to an mlhub that was killed in between
-_NEVER_STARTED_SECONDS = 10
+#: a launch that is cut short so often is no accident
+_MOST_LAUNCHES = 20
 
 
 def refresh_active(store: Store) -> None:
@@ -32,6 +35,10 @@ def refresh_active(store: Store) -> None:
     for run in store.active():
         with suppress(NotFoundError):  # ended and removed by somebody else between two lines of ours
             settle(store, run)
+    for run in store.orphaned():
+        living = find_orphans_of(store.home.run(run.id), run.attempt)
+        if living != run.orphans:
+            store.set_orphans(run, living)
 
 
 def refresh(store: Store, run: Run) -> Run:
@@ -47,18 +54,49 @@ def settle(store: Store, run: Run) -> Run:
     paths = store.home.run(run.id)
     if paths.attempt(run.attempt).launch.exists():
         verdict = inspect(paths, run.attempt)
+        if verdict.reason and verdict.reason.startswith("never started") and _back_into_queue(store, run):
+            return store.reload(run)
     elif run.started_at is not None:
         verdict = _without_folder(paths, run)
     else:
-        age = seconds_between(run.created_at, None)
-        if age is not None and 0 <= age < _NEVER_STARTED_SECONDS:
+        found = _before_launch(store, run)
+        if found is None:
             return run
-        verdict = Verdict(status="failed", reason="never started: mlhub was ended before the launch")
+        verdict = found
     if verdict.status in ACTIVE:
         _continue(store, run, verdict)
     else:
         _finish(store, run, verdict)
     return store.reload(run)
+
+
+def _before_launch(store: Store, run: Run) -> Verdict | None:
+    """Of a run that nobody has launched: its end, or None as long as it waits or is being launched."""
+    paths = store.home.run(run.id)
+    if (ended := inspect(paths, run.attempt)).final:  # cancelled in the queue, says its folder
+        return ended
+    waits = order.read(paths) is not None
+    if waits and run.waiting:
+        return None
+    age = identity.boot_clock() - (run.claimed_boot or 0.0)
+    if run.claimed_boot is not None and 0 <= age < NEVER_STARTED_SECONDS:
+        return None
+    if waits:  # who claimed it was killed before the launch
+        store.unclaim(run)
+        return None
+    return Verdict(status="failed", reason="never started: mlhub was ended before the launch")
+
+
+def _back_into_queue(store: Store, run: Run) -> bool:
+    """A run from the queue whose launch was cut short, so that nothing ran, waits again, as its next attempt."""
+    paths = store.home.run(run.id)
+    given = order.read(paths)
+    if given is None or given.attempt != run.attempt or run.attempt >= _MOST_LAUNCHES:
+        return False
+    ended = store.finish(run, status="failed", ended_at=now(), exit_code=None, signal=None, reason="never started")
+    with suppress(OSError):  # a full disk: then it has failed, which is true too
+        order.requeue(store, run, given, retries=run.retries, slots=run.slots)
+    return ended
 
 
 def _without_folder(paths: RunPaths, run: Run) -> Verdict:
@@ -74,14 +112,30 @@ def _without_folder(paths: RunPaths, run: Run) -> Verdict:
 
 def _continue(store: Store, run: Run, verdict: Verdict) -> None:
     if run.status != verdict.status and verdict.status == "running":
-        store.start(run, started_at=verdict.started_at, pid=verdict.pid, supervisor_pid=verdict.supervisor_pid)
-    if run.condition != verdict.condition:
-        store.set_condition(run, verdict.condition)
+        _write_start(store, run, verdict)
+        run = msgspec.structs.replace(run, condition=None)
+    raised = alerts.read_active(store.home.run(run.id))
+    stalled = next((str(alert.get("text")) for alert in raised if alert.get("name") == "stalled"), None)
+    condition = ", ".join(word for word in (verdict.condition, stalled) if word) or None
+    if run.condition != condition:
+        store.set_condition(run, condition)
+    if run.alerts != raised:
+        store.set_alerts(run, raised)
+
+
+def _write_start(store: Store, run: Run, verdict: Verdict) -> None:
+    store.start(
+        run,
+        started_at=verdict.started_at,
+        pid=verdict.pid,
+        supervisor_pid=verdict.supervisor_pid,
+        started_boot=verdict.started_boot,
+    )
 
 
 def _finish(store: Store, run: Run, verdict: Verdict) -> None:
     if run.started_at is None and verdict.started_at is not None:
-        store.start(run, started_at=verdict.started_at, pid=verdict.pid, supervisor_pid=verdict.supervisor_pid)
+        _write_start(store, run, verdict)
     store.finish(
         run,
         status=verdict.status,
@@ -89,7 +143,12 @@ def _finish(store: Store, run: Run, verdict: Verdict) -> None:
         exit_code=verdict.exit_code,
         signal=verdict.signal,
         reason=verdict.reason,
+        duration=verdict.duration,
     )
+    if verdict.orphans:
+        store.set_orphans(run, list(verdict.orphans))
+    if not (verdict.status == "failed" and run.retries):
+        order.forget(store.home.run(run.id))
 
 
 def glance(store: Store, run: Run) -> Run:
@@ -103,11 +162,11 @@ def fold_summary(store: Store, run: Run) -> Run | None:
     """`run` with the next part of its metrics folded into its summary; None when there was nothing new."""
     path = store.home.run(run.id).metrics
     try:
-        records, offset = read_records(path, run.summary_offset)
+        summary, offset = summarise(path, run.summary, run.summary_offset)
     except OSError:  # one folder that can't be read must not cost the list of all
         return None
     done = not run.active and offset == run.summary_offset
     if offset == run.summary_offset and not done:
         return None
-    store.set_summary(run, fold(run.summary, records), offset, done=done)
+    store.set_summary(run, summary, offset, done=done)
     return store.reload(run)

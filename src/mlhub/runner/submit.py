@@ -1,4 +1,7 @@
-"""Start a run: a row, a folder that says what it is, then the supervisor. The process itself is `runner.launch`'s."""
+"""A new run: a row, a folder that says what it is, then its start or its place in the queue (`runner.queue`).
+
+The process itself is `runner.launch`'s.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlhub.errors import MlhubError, StoreError
+from mlhub.errors import StoreError, UsageError
+from mlhub.runner import identity, order
 from mlhub.runner.folder import linked_folders, numbered
-from mlhub.runner.launch import Launch, launch
 from mlhub.runner.names import new_name
+from mlhub.runner.order import Order
+from mlhub.runner.queue import start_now, tick
 from mlhub.runner.spec import describe
 from mlhub.text import now
 
@@ -43,41 +48,73 @@ class Request:
     config: RunConfig | None = None
     detail: dict[str, Any] = field(default_factory=dict)  # of the kind, into config: which checkpoint an eval is of
     grace: float = 10.0
+    queue: bool = False  # wait for its turn, even where there is room
+    priority: int = 0
+    after: tuple[int, ...] = ()
+    gpus: int = 0
+    retries: int = 0
+    stop_on_nan: bool = False
 
 
-def submit(store: Store, request: Request) -> Run:
-    """Start `request` as a new run and return it, running.
+def submit(store: Store, request: Request, *, max_runs: int = 0) -> Run:
+    """Start `request` as a new run, or queue it if it has to wait; the run as it then is.
 
-    Raises MlhubError if nothing could be started; then the run is kept, failed, with the reason, or, when not even its
-    folder could be written, no trace is left. Ctrl-C waits for the end of the launch: there is no half-started run.
+    It waits if `max_runs` (0: no limit) are active, for GPUs, for the runs it comes after, and if it asked to. Raises
+    MlhubError if nothing could be started; then the run is kept, failed, with the reason, or, when not even its folder
+    could be written, no trace is left. Ctrl-C waits for the end of the launch: there is no half-started run.
     """
-    with _uninterrupted():
-        run = _add_row(store, request)
+    _check_gpus(request.gpus)
+    with uninterrupted():
+        run = _add_row(store, request, max_runs)
         paths = store.home.run(run.id)
+        given = Order.of_shell(
+            request.command, request.cwd, grace=request.grace, stop_on_nan=request.stop_on_nan, attempt=run.attempt
+        )
         try:
             _write_folder(store.home, run, request)
+            order.write_facts(paths, run)
+            if request.queue or request.retries:
+                order.write(paths, given)
         except OSError as error:
             _remove_folder(store.home, run.id)
             store.forget(run.id)
             hint = "Free some disk space or make the home writable, then try again."
             raise StoreError(f"{paths.root}: {error.strerror or error}", hint) from error
+        return enter(store, run, given, queue=request.queue, max_runs=max_runs)
+
+
+def enter(store: Store, run: Run, given: Order, *, queue: bool, max_runs: int) -> Run:
+    """Start a run that waits, or leave it in the queue. Raises MlhubError if it can't be started."""
+    if not queue:
+        run = start_now(store, run, given, max_runs=max_runs)
+        if not run.waiting:
+            return run
+    paths = store.home.run(run.id)
+    if not paths.order.exists():
         try:
-            started = launch(paths, run.attempt, _launch_of(store.home, run, request))
-        except MlhubError as error:
-            store.finish(run, status="failed", ended_at=now(), exit_code=None, signal=None, reason=error.message)
-            raise
-        store.start(
-            run,
-            started_at=started.started_at,
-            pid=started.pid,
-            supervisor_pid=started.supervisor_pid,
-        )
-        return store.reload(run)
+            order.write(paths, given)
+        except OSError as error:
+            store.cancel_waiting(run, ended_at=now(), reason=f"its order can't be kept: {error.strerror}")
+            raise StoreError(f"{paths.order}: {error.strerror}", "Make room, then try again.") from error
+    tick(store, max_runs=max_runs)  # a slot may have become free while nobody could see that we wait
+    return store.reload(run)
+
+
+def _check_gpus(wanted: int) -> None:
+    """Raises UsageError if this machine will never have so many."""
+    if wanted < 1:
+        return
+    from mlhub.monitor import gpus
+
+    found, why_none = gpus()
+    if wanted > len(found):
+        had = f"this machine has {len(found)}" if found else f"there is none here: {why_none}"
+        raise UsageError(f"--gpus {wanted}: {had}", "mlhub gpu shows what there is.")
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C is held back until the block is done."""
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C is held back until the block is done: nothing is left half-started."""
     old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         yield
@@ -85,7 +122,7 @@ def _uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
-def _add_row(store: Store, request: Request) -> Run:
+def _add_row(store: Store, request: Request, max_runs: int) -> Run:
     """The row, with an id whose folders do not exist yet.
 
     The database may be newer than they are, and a folder of checkpoints or logs may serve two homes.
@@ -102,6 +139,12 @@ def _add_row(store: Store, request: Request) -> Run:
             preset=str(request.preset) if request.preset else None,
             config=_config(request),
             least_id=least_id,
+            priority=request.priority,
+            after=request.after,
+            gpus_wanted=request.gpus,
+            slots=max_runs if max_runs > 0 else int(request.queue),
+            retries=request.retries,
+            claimed_boot=identity.boot_clock(),
         )
         run = store.get(run_id)
         home = store.home
@@ -172,26 +215,3 @@ def _remove_folder(home: Home, run_id: int) -> None:
     for folder in (*linked_folders(home, run_id), home.run(run_id).root):
         with suppress(OSError):
             shutil.rmtree(folder)
-
-
-def _launch_of(home: Home, run: Run, request: Request) -> Launch:
-    paths = home.run(run.id)
-    environment = dict(os.environ)
-    environment |= {
-        "MLHUB_HOME": str(home.root),
-        "MLHUB_RUN_ID": str(run.id),
-        "MLHUB_RUN_DIR": str(paths.root),
-        "MLHUB_ATTEMPT": str(run.attempt),
-    }
-    environment.setdefault("PYTHONUNBUFFERED", "1")  # a log that is followed shows a line when it is printed
-    environment.pop("MLHUB_CONFIG", None)  # of a run that this one is started from
-    if request.config is not None:
-        environment["MLHUB_CONFIG"] = str(paths.config)
-    return Launch(
-        argv=request.command,
-        cwd=request.cwd,
-        env=environment,
-        log=paths.log,
-        grace=request.grace,
-        database=home.database,
-    )

@@ -16,6 +16,7 @@ import sys
 import time
 
 from mlhub.runner import companion, family, identity, lock, oom, record
+from mlhub.runner.afterwards import update_database
 from mlhub.runner.child import become_command
 
 TYPE_CHECKING = False
@@ -49,7 +50,7 @@ class Supervisor:
         self.child = 0
         self.started = self.started_boot = 0.0
         self.log_start = 0
-        self.oom_before: dict[str, int] = {}
+        self.oom: oom.Watch | None = None
         #: who asked for the end before it came: a request of ours, or the sender of a bare SIGTERM
         self.request: record.StopRequest | None = None
         self.sender = ""
@@ -109,7 +110,7 @@ class Supervisor:
         """Fork, write who it is, release, learn whether exec worked. Raises OSError or Refused: nothing ran then."""
         log = os.open(record.text(self.launch, "log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.log_start = os.fstat(log).st_size
-        self.oom_before = oom.counts(os.getpid())
+        self.oom = oom.Watch(os.getpid())
         gate, release = os.pipe()
         failure, failed = os.pipe()
         self.child = os.fork()
@@ -133,7 +134,10 @@ class Supervisor:
         if trouble:
             os.waitpid(self.child, 0)
             raise Refused(trouble)
-        self.answer({"pid": self.child, "supervisor_pid": os.getpid(), "started_at": record.timestamp(self.started)})
+        self.answer({
+            "pid": self.child, "supervisor_pid": os.getpid(),
+            "started_at": record.timestamp(self.started), "started_boot": self.started_boot,
+        })  # fmt: skip
 
     def write_process(self) -> None:
         """Who runs it, on disk before anything runs. Raises OSError."""
@@ -216,9 +220,9 @@ class Supervisor:
         """End what is left behind, fill the slot, and then what may fail: the copy, the database."""
         ended_boot = identity.boot_clock()
         left = family.end_family(self.find_left, 0.0 if self.forced else SETTLE_SECONDS, self.left_behind_grace())
-        evidence = oom.evidence(self.oom_before, oom.counts(os.getpid()))
         _, status, usage = os.wait4(self.child, 0)
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        evidence = self.oom.evidence(self.child, killed=number == signal.SIGKILL) if self.oom else []
         tree: record.Tree = {
             "exit_code": os.WEXITSTATUS(status) if number is None else None,
             "signal": _signal_name(number),
@@ -256,7 +260,7 @@ class Supervisor:
             ending = reason.Ending(
                 tree["exit_code"], tree["signal"], self.request.who if self.request else self.sender,
                 self.request is not None, tree["forced"], tuple(tree["evidence"]), record.text(outcome, "error"),
-                self.request.why if self.request else "",
+                self.request.why if self.request else "", record.text(outcome, "outcome"),
             )  # fmt: skip
             plain = ending.exit_code == 0 or ending.ours
             return reason.explain(
@@ -286,7 +290,8 @@ class Supervisor:
             "version": 1, "attempt": self.attempt, "token": record.text(self.launch, "token"), **tree,
             "requested_by": self.request.who if self.request else self.sender or None,
             "requested_at": self.request.at if self.request else None,
-            "started_at": record.timestamp(self.started) if self.started else None, "ended_at": record.timestamp(),
+            "started_at": record.timestamp(self.started) if self.started else None,
+            "started_boot": self.started_boot or None, "ended_at": record.timestamp(),
             "pid": self.child or None, "supervisor_pid": os.getpid(), "host": os.uname().nodename,
             "written_by": "supervisor",
         }  # fmt: skip
@@ -296,7 +301,7 @@ class Supervisor:
             record.write_copies(self.folder, record.EXIT, tree)
         except OSError as error:
             _note(f"exit.json not written: {error}")
-        update_database(record.text(self.launch, "database"), os.path.basename(self.run_dir), tree)
+        update_database(record.text(self.launch, "database"), os.path.basename(self.run_dir), tree, _note)
         if not self.sampled and companion.tells_the_end(self.run_dir):
             self.start_sampler()
 
@@ -316,24 +321,6 @@ def become_subreaper(run_id: str) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.prctl(_PR_SET_NAME, f"mlhub-run-{run_id}".encode()[:15], 0, 0, 0)
-
-
-def update_database(path: str, run_id: str, tree: record.Tree) -> None:
-    """The row's step to final, if the database is there and free; if not, the next reader makes it from the record."""
-    if not path or not run_id.isdecimal() or not os.path.exists(path):  # connecting would make an empty one
-        return
-    try:
-        import sqlite3
-
-        from mlhub.store.texts import FINISH_RUN, START_RUN
-
-        values = {**tree, "id": int(run_id), "condition": None}
-        with contextlib.closing(sqlite3.connect(path, timeout=2.0)) as connection, connection:
-            if tree["started_at"]:  # a short command can end before `mlhub run` has written that it began
-                connection.execute(START_RUN, values)
-            connection.execute(FINISH_RUN, values)
-    except Exception as error:
-        _note(f"database not updated: {error!r}")
 
 
 def _pid_and_start(pid: int) -> dict[str, int]:

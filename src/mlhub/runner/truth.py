@@ -38,6 +38,9 @@ class Verdict:
     supervisor_pid: int | None = None
     host: str | None = None
     orphans: tuple[int, ...] = ()
+    #: seconds of the boot's clock, which nobody sets: when it started, and how long it ran
+    started_boot: float | None = None
+    duration: float | None = None
 
     @property
     def final(self) -> bool:
@@ -127,6 +130,8 @@ def _final(ended: record.Tree, known: Evidence | None) -> Verdict:
         pid=known.child[0] if known and known.child else None,
         supervisor_pid=known.supervisor[0] if known and known.supervisor else None,
         host=record.text(ended, "host") or None,
+        started_boot=known.started_boot if known else None,
+        duration=record.real(ended, "duration"),
     )
 
 
@@ -138,6 +143,7 @@ def _verdict(known: Evidence, status: str, condition: str | None = None, **more:
         pid=known.child[0] if known.child else None,
         supervisor_pid=known.supervisor[0] if known.supervisor else None,
         host=known.host.name or None,
+        started_boot=known.started_boot or None,
         **more,  # type: ignore[arg-type]  # names and types are those of Verdict at each call below
     )
 
@@ -202,15 +208,21 @@ def find_orphans(known: Evidence) -> list[identity.Process]:
     return family.find_family(known.token, None) if known.token else []
 
 
+def find_orphans_of(paths: RunPaths, attempt: int) -> list[int]:
+    """Pids of what an ended attempt left behind, as far as this machine can see."""
+    known = Evidence.read(paths.attempt(attempt))
+    return [process.pid for process in find_orphans(known)] if known else []
+
+
 def _by_outcome(folder: AttemptPaths, known: Evidence, orphans: tuple[int, ...] = ()) -> Verdict | None:
     """The trainer's own word on how it ended, if it is about this very start; None without one."""
     outcome = record.read_outcome(str(folder.root.parent.parent), known.token)
     word, ended = record.text(outcome, "outcome"), record.real(outcome, "time")
     if word not in ("completed", "failed"):
         return None
-    from mlhub.text import one_line
+    from mlhub.runner.reason import name_error
 
-    error = one_line(record.text(outcome, "error"))[:200]
+    error = name_error(record.text(outcome, "error"))
     witness = "by the trainer's own record; its supervisor was killed"
     return _verdict(
         known,

@@ -5,7 +5,6 @@ Everything a user waits for is plain SQL on `sqlite3`; see `mlhub.store.texts`.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from contextlib import contextmanager
@@ -123,12 +122,11 @@ class Store:
         supervisor_pid: int | None,
         started_boot: float | None = None,
     ) -> None:
-        """Queued -> running, or the pids of a run that runs already."""
+        """Queued -> running, all being well; or the pids of a run that runs already."""
         self._change(
             texts.START_RUN,
             id=run.id,
             attempt=run.attempt,
-            condition=run.condition,
             started_at=started_at,
             pid=pid,
             supervisor_pid=supervisor_pid,

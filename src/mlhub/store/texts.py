@@ -38,7 +38,7 @@ VALUES (:id, :name, :kind, 'queued', :group_name, :tags, :preset, :created_at, :
 """
 
 START_RUN = """
-UPDATE runs SET status = 'running', condition = :condition, started_at = :started_at, pid = :pid,
+UPDATE runs SET status = 'running', condition = NULL, started_at = :started_at, pid = :pid,
        supervisor_pid = :supervisor_pid, started_boot = :started_boot, waiting = 0
  WHERE id = :id AND attempt = :attempt AND status IN ('queued', 'running')
 """

@@ -1,0 +1,145 @@
+"""What is to be started, kept on disk while it waits: argument list, folder and environment. And what the queue knows.
+
+`order.json` is the only file that holds an environment's values (0600); it is there while the run waits or may be
+retried, and is removed then. A run that starts at once never has one. Not what is started now: `launch.json`.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mlhub.runner import identity, record
+from mlhub.runner.launch import Launch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlhub.paths import Home, RunPaths
+    from mlhub.store.runs import Run
+    from mlhub.store.store import Store
+
+#: an environment is 2 MB at most (the kernel's own limit), and JSON may take six bytes for one of it
+_LIMIT = 16 << 20
+#: of the terminal or the run that an order was given in; they would be wrong in the run
+_NOT_PASSED_ON = ("MLHUB_CONFIG", "MLHUB_RUN_TOKEN", "MLHUB_ATTEMPT", "MLHUB_RUN_ID", "MLHUB_RUN_DIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One start of a run, as a user asked for it. `grace` in seconds; `attempt` is the one it is for."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: dict[str, str]
+    grace: float = 10.0
+    stop_on_nan: bool = False
+    attempt: int = 1
+
+    @classmethod
+    def of_shell(cls, argv: tuple[str, ...], cwd: Path, **more: Any) -> Order:  # noqa: ANN401 - its own fields
+        """With the environment of this process."""
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
+        return cls(argv, cwd, environment, **more)
+
+
+def write(paths: RunPaths, order: Order) -> None:
+    """Keep `order` until it is started. Raises OSError."""
+    tree = asdict(order) | {"version": 1, "cwd": str(order.cwd)}
+    record.write_json(str(paths.order), tree, durable=False)
+
+
+def read(paths: RunPaths) -> Order | None:
+    """The order that is kept; None if there is none, or none that can be read."""
+    tree = record.parse(record.read_bytes(str(paths.order), _LIMIT))
+    argv, env = (tree or {}).get("argv"), record.part(tree, "env")
+    if tree is None or env is None or not isinstance(argv, list) or not argv:
+        return None
+    if not all(isinstance(word, str) for word in (*argv, *env.values())):
+        return None
+    return Order(
+        argv=tuple(argv),
+        cwd=Path(record.text(tree, "cwd") or "/"),
+        env=env,
+        grace=record.real(tree, "grace") or 0.0,
+        stop_on_nan=tree.get("stop_on_nan") is True,
+        attempt=record.whole(tree, "attempt") or 1,
+    )
+
+
+def forget(paths: RunPaths) -> None:
+    """Remove the order, and with it the environment it holds."""
+    with suppress(OSError):
+        paths.order.unlink(missing_ok=True)
+
+
+def write_facts(paths: RunPaths, run: Run, **changes: object) -> None:
+    """`queue.json`: the row's facts that no other file has, from which a lost database is made anew. Best effort."""
+    facts: dict[str, Any] = {
+        "attempt": run.attempt,
+        "priority": run.priority,
+        "place": run.place,
+        "after": run.after,
+        "gpus_wanted": run.gpus_wanted,
+        "gpus": run.gpus,
+        "slots": run.slots,
+        "retries": run.retries,
+        "waiting": run.waiting,
+    }
+    with suppress(OSError):  # without it a rebuilt row has no priority; a full disk must not stop a start
+        record.write_json(str(paths.queue), facts | changes, durable=False)
+
+
+def requeue(
+    store: Store,
+    run: Run,
+    given: Order,
+    *,
+    retries: int,
+    slots: int,
+    priority: int | None = None,
+    gpus_wanted: int | None = None,
+) -> bool:
+    """An ended run waits again as its next attempt; False if somebody else has put it there. Raises OSError."""
+    paths = store.home.run(run.id)
+    write(paths, replace(given, attempt=run.attempt + 1))
+    done = store.requeue(
+        run,
+        retries=retries,
+        slots=slots,
+        priority=run.priority if priority is None else priority,
+        gpus_wanted=run.gpus_wanted if gpus_wanted is None else gpus_wanted,
+        claimed_boot=identity.boot_clock(),
+    )
+    if done:
+        write_facts(paths, store.reload(run))
+    return done
+
+
+def to_launch(home: Home, run: Run, order: Order) -> Launch:
+    """The order with all that a program sees of its run."""
+    paths = home.run(run.id)
+    environment = dict(order.env)
+    environment |= {
+        "MLHUB_HOME": str(home.root),
+        "MLHUB_RUN_ID": str(run.id),
+        "MLHUB_RUN_DIR": str(paths.root),
+        "MLHUB_ATTEMPT": str(run.attempt),
+    }
+    environment.setdefault("PYTHONUNBUFFERED", "1")  # a log that is followed shows a line when it is printed
+    if paths.config.exists():
+        environment["MLHUB_CONFIG"] = str(paths.config)
+    if run.gpus_wanted:
+        # by default CUDA counts the fastest card first; NVML, by whose numbers we claim, counts by the bus
+        environment |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(map(str, run.gpus))}
+    return Launch(
+        argv=order.argv,
+        cwd=order.cwd,
+        env=environment,
+        log=paths.log,
+        grace=order.grace,
+        database=home.database,
+        stop_on_nan=order.stop_on_nan,
+    )

@@ -1,0 +1,305 @@
+"""The queue: which waiting runs may start now, claimed in one transaction and launched after it. There is no daemon.
+
+`tick` is called by every submit and listing, by each supervisor as its last act, and by `mlhub queue watch`. Order:
+priority, then place. A run waits for the runs named by --after, for a slot, for GPUs; one that waits for GPUs keeps
+those behind it from taking them. Not the place where a process is started (`mlhub.runner.launch`).
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mlhub.errors import MlhubError, NotFoundError
+from mlhub.runner import family, identity, order, record
+from mlhub.runner.launch import AlreadyStartedError, launch
+from mlhub.runner.reconcile import refresh_active, settle
+from mlhub.text import now
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mlhub.runner.order import Order
+    from mlhub.store.runs import QueueState, Run
+    from mlhub.store.store import Store
+
+#: reasons of an end after which another attempt would end the same way
+_HOPELESS = ("cannot start", "cannot enter", "cannot read", "never started", "loss is", "import error")
+_LAST_ATTEMPT = 1000
+
+
+def tick(store: Store, *, max_runs: int = 0) -> list[Run]:
+    """Bring active rows up to date, then start what may start; the runs that were started.
+
+    `max_runs` is this process's own limit, if it has one; without it each run waits by the limit it was queued under.
+    """
+    refresh_active(store)
+    if not store.any_waiting():
+        return []
+    host = socket.gethostname()
+    state = _after_boot(store, host)
+    for run in store.to_retry(host):
+        _retry(store, run)
+    started: list[Run] = []
+    while True:
+        cards = _free_cards() if any(run.gpus_wanted for run in store.waiting(host)) else []
+        claimed = _claim(store, state, cards, max_runs)
+        good = [run for run in claimed if _start(store, run)]
+        started += good
+        if len(good) == len(claimed):  # else there is room again
+            return started
+
+
+def start_now(store: Store, run: Run, given: Order, *, max_runs: int) -> Run:
+    """Start a run that was just added, if the limit, its GPUs and what it comes after allow; else it waits, as queued.
+
+    Raises MlhubError if it can't be started at all.
+    """
+    host = socket.gethostname()
+    state = store.queue_state(host)
+    cards = _free_cards() if run.gpus_wanted else []
+    claimed = _claim(store, state, cards, max_runs, mine=run.id)
+    for other in claimed:
+        if other.id != run.id:
+            _start(store, other)
+    mine = next((other for other in claimed if other.id == run.id), None)
+    if mine is not None:
+        return launch_claimed(store, mine, given)
+    return store.reload(run)
+
+
+def launch_claimed(store: Store, run: Run, given: Order) -> Run:
+    """Launch a claimed run. Raises MlhubError if it could not be started; the row then says so."""
+    paths = store.home.run(run.id)
+    order.write_facts(paths, run, waiting=False)
+    try:
+        started = launch(paths, run.attempt, order.to_launch(store.home, run, given))
+    except AlreadyStartedError:  # we were so slow that our claim was given to another
+        return store.reload(run)
+    except MlhubError as error:
+        store.finish(run, status="failed", ended_at=now(), exit_code=None, signal=None, reason=error.message)
+        order.forget(paths)
+        raise
+    store.start(
+        run,
+        started_at=started.started_at,
+        pid=started.pid,
+        supervisor_pid=started.supervisor_pid,
+        started_boot=started.started_boot,
+    )
+    if not run.retries:
+        order.forget(paths)
+    return store.reload(run)
+
+
+def _start(store: Store, run: Run) -> bool:
+    """Start a claimed run from the order it left."""
+    given = order.read(store.home.run(run.id))
+    if given is None:
+        store.finish(run, status="failed", ended_at=now(), exit_code=None, signal=None, reason=_NO_ORDER)
+        return False
+    try:
+        launch_claimed(store, run, given)
+    except (MlhubError, NotFoundError):
+        return False
+    return True
+
+
+_NO_ORDER = "never started: what was to be started (order.json) is gone or damaged"
+
+
+def _free_cards() -> list[int]:
+    """GPUs without any process on them, by NVML's numbers."""
+    from mlhub.monitor import gpus
+
+    found, _ = gpus()
+    return [card.index for card in found if not card.processes]
+
+
+@dataclass(slots=True)
+class _Room:
+    """What is taken, while one transaction goes through the waiting runs."""
+
+    paused: str | None
+    used: int
+    cards: list[int]
+    #: the first run that waits for GPUs; none behind it may take any
+    first_for_gpus: int | None = None
+    claimed: list[tuple[Run, list[int]]] = field(default_factory=list)
+
+
+def _claim(store: Store, state: QueueState, cards: list[int], max_runs: int, mine: int | None = None) -> list[Run]:
+    """Claim every waiting run that may start, and write down for the others what they wait for.
+
+    `mine` was asked for just now, by a user who waits for it: it has left no order yet, and a pause is not for it.
+    """
+    with store.transaction():
+        while any(_cancel_broken(store, run) for run in store.waiting(state.host)):
+            pass  # those that wait for the ones just cancelled
+        active = [run for run in store.active() if run.host == state.host and not run.waiting]
+        held = {card for run in (*active, *store.orphaned()) if run.host == state.host for card in run.gpus}
+        room = _Room(_pause_words(state), len(active), [card for card in cards if card not in held])
+        for run in store.waiting(state.host):
+            if run.id != mine and not store.home.run(run.id).order.exists():
+                continue  # somebody is making it just now
+            _look_at(store, room, run, max_runs, direct=run.id == mine)
+        won = [run.id for run, chosen in room.claimed if store.claim(run, chosen, identity.boot_clock())]
+    return [store.reload(run) for run, _ in room.claimed if run.id in won]
+
+
+def _look_at(store: Store, room: _Room, run: Run, max_runs: int, *, direct: bool) -> None:
+    """Claim `run`, or say what it waits for."""
+    limit = max_runs if max_runs > 0 else run.slots or math.inf
+    why = None
+    if room.paused and not direct:
+        why = room.paused
+    elif pending := _pending(store, run):
+        why = f"waits for run {pending.id} ({pending.name})"
+    elif room.used >= limit:
+        why = f"waits for a slot ({room.used} of {limit:g} taken)"
+    elif run.gpus_wanted > (len(room.cards) if room.first_for_gpus is None else 0):
+        behind = f", behind run {room.first_for_gpus}" if room.first_for_gpus else ""
+        why = f"waits for {run.gpus_wanted} GPU{'s' if run.gpus_wanted > 1 else ''} ({len(room.cards)} free{behind})"
+        room.first_for_gpus = room.first_for_gpus or run.id
+    if why is None:
+        chosen, room.cards = room.cards[: run.gpus_wanted], room.cards[run.gpus_wanted :]
+        room.used += 1
+        room.claimed.append((run, chosen))
+    elif run.condition != why:
+        store.set_condition(run, why)
+
+
+def _pending(store: Store, run: Run) -> Run | None:
+    """A run that has to complete before `run`, and may still."""
+    for run_id in run.after:
+        other = store.get(run_id)
+        if other is not None and (other.active or (other.status == "failed" and other.retries)):
+            return other
+    return None
+
+
+def _cancel_broken(store: Store, run: Run) -> bool:
+    """Cancel a run that waits for one that will never complete; True if that was so."""
+    for run_id in run.after:
+        other = store.get(run_id)
+        if other is None:
+            return cancel(store, run, f"dependency: run {run_id} was removed")
+        if other.status == "cancelled" or (other.status == "failed" and not other.retries):
+            return cancel(store, run, f"dependency: run {run_id} ({other.name}) {other.status}")
+    return False
+
+
+def cancel(store: Store, run: Run, reason: str) -> bool:
+    """End a run that waits; False if it does not wait any more. Its folder says so too."""
+    if not store.cancel_waiting(run, ended_at=now(), reason=reason):
+        return False
+    paths = store.home.run(run.id)
+    order.forget(paths)
+    folder = paths.attempt(run.attempt).root
+    tree = {"version": 1, "attempt": run.attempt, "status": "cancelled", "reason": reason, "host": run.host}
+    tree |= {"exit_code": None, "signal": None, "ended_at": record.timestamp(), "written_by": "queue"}
+    with suppress(OSError):  # the row says it; the copy is for a database that is lost
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        record.write_copies(str(folder), record.EXIT, tree)
+    return True
+
+
+def _retry(store: Store, run: Run) -> None:
+    """Put a failed run back as its next attempt, if that can help; what it left behind is ended first."""
+    paths = store.home.run(run.id)
+    given = order.read(paths)
+    if given is None or run.attempt >= _LAST_ATTEMPT or (run.reason or "").startswith(_HOPELESS):
+        store.spend_retries(run)
+        order.forget(paths)
+        return
+    end_orphans(store, run)
+    with suppress(OSError):  # a full disk: the next tick tries again
+        order.requeue(store, run, given, retries=run.retries - 1, slots=run.slots)
+
+
+def end_orphans(store: Store, run: Run) -> list[int]:
+    """End what a lost run left behind, found by its token: never two writers in one folder. Their pids."""
+    paths = store.home.run(run.id)
+    ended: list[int] = []
+    for number in range(1, run.attempt + 1):
+        token = record.text(record.read_json(str(paths.attempt(number).launch)), "token")
+        if token:
+            ended += [left.pid for left in family.end_family(lambda t=token: family.find_family(t, None), 0.0, 2.0)]  # type: ignore[misc]
+    if run.orphans:
+        store.set_orphans(run, [])
+    return ended
+
+
+def _after_boot(store: Store, host: str) -> QueueState:
+    """The queue's state; paused if the machine was started anew since the last tick while something waited."""
+    state, boot = store.queue_state(host), identity.boot_id()
+    if state.boot == boot:
+        return state
+    new = msgspec.structs.replace(state, boot=boot, changed_at=now())
+    if state.boot is not None:
+        new = msgspec.structs.replace(new, paused=True, reason="the machine was restarted")
+    store.set_queue_state(new)
+    return new
+
+
+def _pause_words(state: QueueState) -> str | None:
+    return f"queue paused ({state.reason or 'by hand'})" if state.paused else None
+
+
+def set_paused(store: Store, *, paused: bool, reason: str | None) -> QueueState:
+    """Pause this host's queue, or let it go on. What runs is not touched."""
+    host = socket.gethostname()
+    state = msgspec.structs.replace(
+        store.queue_state(host), paused=paused, reason=reason, boot=identity.boot_id(), changed_at=now()
+    )
+    store.set_queue_state(state)
+    return state
+
+
+def move(store: Store, run: Run, *, before: Run | None = None, last: bool = False) -> bool:
+    """Put a waiting run at the front, at the end, or before another; False if it does not wait any more."""
+    with store.transaction():
+        others = [other for other in store.waiting(run.host) if other.id != run.id]
+        index = len(others) if last else 0 if before is None else _index(others, before)
+        priority, place = _between(others, index, run)
+        done = store.move(run, priority=priority, place=place)
+    if done:
+        order.write_facts(store.home.run(run.id), store.reload(run))
+    return done
+
+
+def _index(runs: list[Run], wanted: Run) -> int:
+    for index, run in enumerate(runs):
+        if run.id == wanted.id:
+            return index
+    raise MlhubError(f"run {wanted.id} ({wanted.name}) is not waiting", "mlhub queue shows what is.")
+
+
+def _between(others: list[Run], index: int, run: Run) -> tuple[int, float]:
+    """Priority and place of a gap in the line."""
+    if not others:
+        return run.priority, float(run.id)
+    if index == len(others):
+        return others[-1].priority, _place(others[-1]) + 1
+    after = others[index]
+    earlier = others[index - 1] if index and others[index - 1].priority == after.priority else None
+    low = _place(earlier) if earlier else _place(after) - 2
+    return after.priority, (low + _place(after)) / 2
+
+
+def _place(run: Run) -> float:
+    return run.place if run.place is not None else float(run.id)
+
+
+def settle_all(store: Store, runs: Iterable[Run]) -> list[Run]:
+    """The runs as they are now; those removed meanwhile are left out."""
+    found = []
+    for run in runs:
+        with suppress(NotFoundError):
+            found.append(settle(store, run))
+    return found

@@ -1,0 +1,151 @@
+"""A further attempt of an ended run, and a new run from what an old one was started with.
+
+The program itself continues from its checkpoint: it sees MLHUB_ATTEMPT > 1. Never two attempts alive at once: what the
+last one left behind is ended first.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlhub.errors import MlhubError, StoreError, UsageError
+from mlhub.runner import record
+from mlhub.runner.folder import read_spec
+from mlhub.runner.order import Order, requeue
+from mlhub.runner.queue import end_orphans
+from mlhub.runner.spec import git_state
+from mlhub.runner.submit import Request, enter, uninterrupted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlhub.paths import RunPaths
+    from mlhub.store.runs import Run
+    from mlhub.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The run as it then is, and processes of its last attempt that had to be ended."""
+
+    run: Run
+    ended: list[int]
+
+
+def resume(
+    store: Store,
+    run: Run,
+    *,
+    queue: bool = False,
+    retries: int = 0,
+    priority: int | None = None,
+    max_runs: int = 0,
+    gpus: int | None = None,
+) -> Resumed:
+    """Start an ended run again, as its next attempt, with the environment of this process.
+
+    Raises MlhubError if it has not ended, has completed, ran on another host, or its order is not known.
+    """
+    paths = store.home.run(run.id)
+    _check(run)
+    given = recorded_order(paths, run)
+    slots = max_runs if max_runs > 0 else int(queue)
+    with uninterrupted():
+        ended = end_orphans(store, run)
+        _restore_metrics(paths)
+        try:
+            done = requeue(store, run, given, retries=retries, slots=slots, priority=priority, gpus_wanted=gpus)
+        except OSError as error:
+            raise StoreError(f"{error.filename}: {error.strerror}", "Make room, then try again.") from error
+        run = store.reload(run)
+        if not done:
+            raise MlhubError(f"run {run.id} ({run.name}) is {run.status} already", f"mlhub show {run.name}")
+        return Resumed(enter(store, run, given, queue=queue, max_runs=max_runs), ended)
+
+
+def _check(run: Run) -> None:
+    if run.active:
+        raise MlhubError(f"run {run.id} ({run.name}) is {run.status}", f"Stop it first: mlhub stop {run.name}")
+    if run.status == "completed":
+        raise MlhubError(
+            f"run {run.id} ({run.name}) has completed: there is nothing to continue", f"mlhub rerun {run.name}"
+        )
+    if run.host != socket.gethostname():
+        raise MlhubError(
+            f"run {run.id} ({run.name}) ran on host {run.host}", f"Resume it there, or mlhub rerun {run.name}"
+        )
+
+
+def recorded_order(paths: RunPaths, run: Run) -> Order:
+    """What the run's newest launch started, with the environment of this process. Raises MlhubError."""
+    for attempt in range(run.attempt, 0, -1):
+        tree = record.read_json(str(paths.attempt(attempt).launch))
+        argv, cwd = (tree or {}).get("argv"), record.text(tree, "cwd")
+        if isinstance(argv, list) and argv and all(isinstance(word, str) for word in argv) and cwd:
+            return Order.of_shell(
+                tuple(argv),
+                Path(cwd),
+                grace=record.real(tree, "grace") or 0.0,
+                stop_on_nan=(tree or {}).get("stop_on_nan") is True,
+            )
+    raise MlhubError(
+        f"run {run.id} ({run.name}): its folder does not say what was started", "Start it anew: mlhub run …"
+    )
+
+
+def _restore_metrics(paths: RunPaths) -> None:
+    """Metrics that were compacted become a file that can be appended to again."""
+    from mlhub.runner import archive
+
+    archive.expand(paths)
+
+
+def rerun_request(store: Store, run: Run, overrides: Sequence[str], **changes: Any) -> Request:  # noqa: ANN401 - fields of Request
+    """A request for a new run like `run`: its preset as it was resolved, with `overrides`, or its command.
+
+    Raises UsageError for overrides of a run without a preset, MlhubError if its folder does not say what it was.
+    """
+    paths = store.home.run(run.id)
+    given = recorded_order(paths, run)
+    common: dict[str, Any] = {
+        "kind": run.kind, "group": run.group, "tags": tuple(run.tags), "grace": given.grace, "cwd": given.cwd,
+        "gpus": run.gpus_wanted, "stop_on_nan": given.stop_on_nan,
+    }  # fmt: skip
+    if run.kind == "train" and paths.config.exists():
+        from mlhub.adapters import HASHING
+        from mlhub.config import load_config
+
+        config = load_config(paths.config, overrides)
+        preset = Path(run.preset) if run.preset else None
+        command = HASHING.command("train")
+        return Request(command, config=config, preset=preset, code=Path(__file__).parents[1], **common | changes)
+    if overrides:
+        raise UsageError(
+            f"run {run.id} ({run.name}) has no preset, so {overrides[0]!r} can't be set",
+            "Leave it out, or mlhub run -- CMD …",
+        )
+    detail = {} if run.kind == "command" else run.config
+    return Request(given.argv, detail=detail, **common | changes)
+
+
+def code_changed(paths: RunPaths) -> str | None:
+    """What is different in the code since the run was started, in words; None if nothing is, or nobody can tell."""
+    then = read_spec(paths).get("git")
+    root = then.get("root") if isinstance(then, dict) else None
+    if not isinstance(then, dict) or not isinstance(root, str) or not os.path.isdir(root):
+        return None
+    now = git_state(Path(root))
+    if now is None:
+        return None
+    if now["commit"] != then.get("commit"):
+        return f"commit {str(then.get('commit'))[:12]} then, {str(now['commit'])[:12]} now"
+    if now["diff"] != then.get("diff"):
+        return "uncommitted changes differ"
+    if now["untracked"] != then.get("untracked"):
+        return "files that git does not track differ"
+    return None
