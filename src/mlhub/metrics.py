@@ -339,17 +339,19 @@ def fold(summary: Summary, records: Iterable[dict[str, object]]) -> Summary:
         step = record.get("step")
         if read_number(step) is None:
             step = None
+        here = _top({"step": step})
         for name, value in record.items():
             number = None if name in PLACE else read_number(value)
             if number is None:
                 continue
             entry = dict(result.get(name) or {"min": None, "max": None})
-            top = max(_top(entry), _top({"step": step}))
+            before = _top(entry)
             entry["last"] = value
             entry["step"] = step
-            entry.pop("top", None)
-            if top > _top(entry):
-                entry["top"] = top
+            if before > here:
+                entry["top"] = before
+            elif "top" in entry:
+                del entry["top"]
             if math.isfinite(number):
                 low, high = read_number(entry["min"]), read_number(entry["max"])
                 entry["min"] = value if low is None or number < low else entry["min"]
