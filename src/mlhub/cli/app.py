@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from mlhub import __version__
-from mlhub.cli import data, house, jobs, logs, machine, run, runs, search
+from mlhub.cli import data, house, jobs, logs, machine, queue, resume, run, runs, search
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ _add("ls", runs.ls)
 _add("show", runs.show)
 _add("logs", logs.logs)
 _add("stop", runs.stop)
+_add("resume", resume.resume)
+_add("rerun", resume.rerun)
 _add("rm", house.rm)
 _add("eval", jobs.evaluate)
 _add("index", jobs.index)
@@ -50,3 +52,4 @@ _add("search", search.search)
 _add("gpu", machine.gpu)
 _add("doctor", machine.doctor)
 app.add_typer(data.app, name="data")
+app.add_typer(queue.app, name="queue")

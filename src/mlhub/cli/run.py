@@ -12,6 +12,8 @@ from typer.core import TyperCommand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlhub.cli.hub import Hub
     from mlhub.runner.submit import Request
     from mlhub.store.runs import Run
@@ -66,11 +68,8 @@ def run(
     mlhub run --gpus 2 --after base mine.yaml     when run base has completed and two GPUs are free
     mlhub run --queue --retries 2 mine.yaml       in its turn; resumed from its checkpoint after a crash
     """
-    from mlhub.errors import UsageError
-
     check_grace(grace)
-    if follow and json:
-        raise UsageError("--follow and --json both want stdout", "Use --wait --json, or --follow alone.")
+    check_follow(follow=follow, json=json)
     request = _request(context.meta.get("mlhub.command", ()), words or [], name, group, tuple(tag or ()), grace)
     request = replace(request, queue=queue, priority=priority, gpus=gpus, retries=retries, stop_on_nan=stop_on_nan)
     if dry_run:
@@ -120,8 +119,7 @@ def _request(
     from mlhub.errors import NotFoundError, UsageError
     from mlhub.runner.submit import Request
 
-    for label, text in (("--name", name), ("--group", group), *(("--tag", tag) for tag in tags)):
-        check_word(label, text)
+    check_words(name, group, tags)
     if command and words:
         raise UsageError(f"both a preset ({words[0]}) and a command behind --", "Give one of them.")
     if command:
@@ -148,6 +146,20 @@ def _request(
         config=load_config(preset, words[1:]),
         grace=_TRAINING_GRACE if grace is None else grace,
     )
+
+
+def check_follow(*, follow: bool, json: bool) -> None:
+    """Raises UsageError for two that can't go together."""
+    from mlhub.errors import UsageError
+
+    if follow and json:
+        raise UsageError("--follow and --json both want stdout", "Use --wait --json, or --follow alone.")
+
+
+def check_words(name: str | None, group: str | None, tags: Sequence[str] | None) -> None:
+    """Raises UsageError for what can't be a name, a group or a tag."""
+    for label, text in (("--name", name), ("--group", group), *(("--tag", tag) for tag in tags or ())):
+        check_word(label, text)
 
 
 def check_word(label: str, text: str | None) -> None:
@@ -209,8 +221,8 @@ def _show_plan(request: Request, *, as_json: bool) -> int:
     return 0
 
 
-def announce(hub: Hub, run: Run, *, wait: bool, follow: bool, as_json: bool) -> int:
-    """Say what was started, and stay with it as long as was asked. The exit status."""
+def announce(hub: Hub, run: Run, *, wait: bool, follow: bool, as_json: bool, log_from: int = 0) -> int:
+    """Say what was started, and stay with it as long as was asked (the log from byte `log_from`). The exit status."""
     from mlhub.cli.logs import follow_run, wait_for
     from mlhub.cli.out import emit_json, say
     from mlhub.text import one_line
@@ -226,7 +238,7 @@ def announce(hub: Hub, run: Run, *, wait: bool, follow: bool, as_json: bool) -> 
             say(f"  stop   mlhub stop {run.name}")
     sys.stdout.flush()
     if follow:
-        run = follow_run(hub, run)
+        run = follow_run(hub, run, start=log_from)
     elif wait:
         run = wait_for(hub, run)
     if as_json:

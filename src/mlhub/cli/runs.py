@@ -8,7 +8,10 @@ import typer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlhub.cli.hub import Hub
+    from mlhub.errors import MlhubError
     from mlhub.store.runs import Run
 
 
@@ -28,6 +31,7 @@ def ls(
 
     hub = open_hub()
     refresh_active(hub.store)
+    hub.tick()
     found = [glance(hub.store, run) for run in hub.store.newest(count)]
     if json:
         emit_json([run.to_json() for run in found])
@@ -42,7 +46,8 @@ def ls(
 def _print_runs(found: list[Run]) -> None:
     from mlhub.adapters import HASHING
     from mlhub.cli.out import Column, say, status_word, table
-    from mlhub.text import duration, local_time, number, seconds_between
+    from mlhub.runner.reconcile import elapsed
+    from mlhub.text import duration, local_time, number
 
     heads = [
         Column("id", right=True),
@@ -68,14 +73,24 @@ def _print_runs(found: list[Run]) -> None:
                 number(max(steps, default=None)),
                 number(metric.get("last")),
                 local_time(run.started_at or run.created_at),
-                duration(seconds_between(run.started_at, run.ended_at)) if run.started_at else "–",
-                run.condition or (run.reason if run.status != "completed" else None) or "",
+                duration(elapsed(run)),
+                _note(run),
             ]
         )
     lines = table(heads, rows)
     say(lines[0])
     for run, line in zip(found, lines[1:], strict=True):
         say(line.replace(run.status, status_word(run.status), 1))
+
+
+def _note(run: Run) -> str:
+    """What deserves a word in a list: its condition, alerts and attempt while it is active, afterwards the reason."""
+    again = [f"attempt {run.attempt}"] if run.attempt > 1 and run.active else []
+    if not run.active:
+        left = [f"{len(run.orphans)} processes left behind"] if run.orphans else []
+        return ", ".join((*left, *([run.reason] if run.reason and run.status != "completed" else [])))
+    texts = [str(alert.get("text")) for alert in run.alerts if alert.get("name") != "stalled"]
+    return ", ".join((*([run.condition] if run.condition else []), *texts, *again))
 
 
 def show(
@@ -94,6 +109,8 @@ def show(
 
     hub = open_hub()
     found = refresh(hub.store, hub.store.find(run))
+    hub.tick()
+    found = hub.store.reload(found)
     if json:
         emit_json(found.to_json() | extra_json(hub, found))
         return 0
@@ -102,18 +119,23 @@ def show(
 
 
 def extra_json(hub: Hub, run: Run) -> dict[str, object]:
-    """What only one kind of run has: an evaluation's protocol."""
+    """What its files say beside the row: what to do next, and an evaluation's protocol."""
+    from mlhub.runner.advice import advice
     from mlhub.runner.folder import protocol_of
 
-    return {"protocol": protocol_of(hub.home.run(run.id))} if run.kind == "eval" else {}
+    paths = hub.home.run(run.id)
+    protocol: dict[str, object] = {"protocol": protocol_of(paths)} if run.kind == "eval" else {}
+    return {"advice": advice(run, paths)} | protocol
 
 
 def _print_run(hub: Hub, run: Run) -> None:
     import shlex
 
     from mlhub.cli.out import Column, say, status_word, table
+    from mlhub.runner.advice import advice
     from mlhub.runner.folder import read_spec
-    from mlhub.text import duration, local_time, number, one_line, seconds_between
+    from mlhub.runner.reconcile import elapsed
+    from mlhub.text import duration, local_time, number, one_line
 
     spec = read_spec(hub.home.run(run.id))
     command = spec.get("command")
@@ -121,12 +143,19 @@ def _print_run(hub: Hub, run: Run) -> None:
     facts = [
         ("status", status_word(run.status) + (f" ({run.condition})" if run.condition else "")),
         ("reason", run.reason and one_line(run.reason)),
+        ("advice", one_line(advice(run, hub.home.run(run.id)) or "")),
+        *(("alert", one_line(f"{local_time(alert.get('at'))} {alert.get('text')}")) for alert in run.alerts),
+        ("left", run.orphans and f"processes {', '.join(map(str, run.orphans))}; mlhub stop {run.name} ends them"),
+        ("attempt", run.attempt > 1 and str(run.attempt)),
+        ("after", ", ".join(map(str, run.after))),
+        ("gpus", ", ".join(map(str, run.gpus)) or (run.gpus_wanted and f"{run.gpus_wanted} wanted")),
+        ("retries", run.retries and f"{run.retries} left"),
         ("kind", run.kind),
         ("group", run.group and one_line(run.group)),
         ("tags", one_line(", ".join(run.tags))),
         ("preset", run.preset and one_line(run.preset)),
         ("started", local_time(run.started_at)),
-        ("took", duration(seconds_between(run.started_at, run.ended_at))),
+        ("took", run.started_at and duration(elapsed(run))),
         ("pid", run.pid and f"{run.pid} (supervisor {run.supervisor_pid}) on {one_line(run.host)}"),
         ("command", one_line(shlex.join(map(str, command))) if isinstance(command, list) else None),
         ("code", _code_line(git) if isinstance(git, dict) else None),
@@ -165,57 +194,94 @@ def stop(
     grace: Annotated[float | None, typer.Option(help="Seconds between TERM and KILL.", min=0)] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,
 ) -> int:
-    """Stop runs: TERM to the whole process group, after the grace KILL to whatever is left of it.
+    """Stop runs: TERM, upon which a training saves a checkpoint; after the grace KILL to whatever is left.
 
     \b
     mlhub stop calm-otter
-    mlhub stop 3 4 --grace 60
+    mlhub stop 3 4 --grace 60    both at once; mlhub resume continues them
     """
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import emit_json, say, tell
     from mlhub.cli.run import check_grace
     from mlhub.errors import MlhubError
-    from mlhub.runner.reconcile import refresh
+    from mlhub.runner.reconcile import refresh, settle
     from mlhub.text import one_line
 
     check_grace(grace)
     hub = open_hub()
-    stopped = []
-    failed = False
-    for ref in runs or ["@last"]:  # one that can't be found or stopped must not keep the others running
+    found: list[Run] = []
+    errors: list[MlhubError] = []
+    for ref in dict.fromkeys(runs or ["@last"]):  # one that can't be found must not keep the others running
         try:
-            run = hub.store.find(ref)
-            stopped.append(_stop_one(hub, refresh(hub.store, run), grace))
+            found.append(refresh(hub.store, hub.store.find(ref)))
         except MlhubError as error:
-            failed = True
-            tell(f"error: {one_line(error.message)}")
-            tell(f"hint:  {one_line(error.hint)}")
-            continue
-        if not json:
+            errors.append(error)
+    stopped = []
+    for run, trouble in zip(found, _stop_all(hub, found, grace), strict=True):
+        errors += [trouble] if trouble else []
+        stopped.append(settle(hub.store, run) if run.active else run)
+        if not json and not trouble:
             say(_stop_line(run, stopped[-1]))
+    for trouble in errors:
+        tell(f"error: {one_line(trouble.message)}")
+        tell(f"hint:  {one_line(trouble.hint)}")
+    hub.tick()
     if json:
         emit_json([run.to_json() for run in stopped])
-    return int(failed)
+    return int(bool(errors))
+
+
+def _stop_all(hub: Hub, runs: list[Run], grace: float | None) -> list[MlhubError | None]:
+    """Stop them all at once: eight runs that save for a minute each must not take eight. What went wrong with each."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from mlhub.errors import MlhubError
+
+    def attempt(work: Callable[[], object] | None) -> MlhubError | None:
+        try:
+            if work is not None:
+                work()
+        except MlhubError as error:
+            return error
+        return None
+
+    # the store is this thread's: what touches it comes first
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return list(pool.map(attempt, [_stopping(hub, run, grace) for run in runs]))
+
+
+def _stopping(hub: Hub, run: Run, grace: float | None) -> Callable[[], object] | None:
+    """What ends `run`'s processes; None if nothing is left to end. A run that waits is cancelled here and now."""
+    import getpass
+
+    from mlhub.runner.queue import cancel, end_orphans
+    from mlhub.runner.reconcile import FOLDER_GONE
+    from mlhub.runner.stop import stop as stop_process
+
+    who = getpass.getuser()
+    if run.waiting and cancel(hub.store, run, f"stopped by {who} before it began"):
+        return None
+    run = hub.store.reload(run)
+    if not run.active:
+        if run.orphans:
+            end_orphans(hub.store, run)
+        return None
+    if run.condition == FOLDER_GONE:  # and with it the proof of who is who
+        return lambda: _refuse_to_stop(run)
+    return lambda: stop_process(hub.home.run(run.id), run.attempt, grace, who)
+
+
+def _refuse_to_stop(run: Run) -> None:
+    from mlhub.errors import MlhubError
+
+    raise MlhubError(f"run {run.id} runs, but {run.condition}", f"Tell its supervisor: kill {run.supervisor_pid}")
 
 
 def _stop_line(before: Run, after: Run) -> str:
     from mlhub.text import one_line
 
+    if before.orphans:
+        return f"run {after.id}  {after.name}  {after.status}; ended the processes it had left behind"
     if not before.active:
         return f"run {after.id}  {after.name}  had ended already: {after.status}"
     return f"run {after.id}  {after.name}  {after.status}" + (f": {one_line(after.reason)}" if after.reason else "")
-
-
-def _stop_one(hub: Hub, run: Run, grace: float | None) -> Run:
-    import getpass
-
-    from mlhub.errors import MlhubError
-    from mlhub.runner.reconcile import FOLDER_GONE, settle
-    from mlhub.runner.stop import stop as stop_process
-
-    if not run.active:
-        return run
-    if run.condition == FOLDER_GONE:  # and with it the proof of who is who
-        raise MlhubError(f"run {run.id} runs, but {FOLDER_GONE}", f"Tell its supervisor: kill {run.supervisor_pid}")
-    stop_process(hub.home.run(run.id), run.attempt, grace, getpass.getuser())
-    return settle(hub.store, run)

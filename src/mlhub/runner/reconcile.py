@@ -5,7 +5,9 @@ What is true is decided in `runner.truth`; here it becomes rows. There is no dae
 
 from __future__ import annotations
 
+import math
 import os
+import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from mlhub.metrics import summarise
 from mlhub.runner import alerts, identity, order
 from mlhub.runner.truth import NEVER_STARTED_SECONDS, Verdict, find_orphans_of, inspect
 from mlhub.store.runs import ACTIVE
-from mlhub.text import now
+from mlhub.text import now, seconds_between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,6 +151,21 @@ def _finish(store: Store, run: Run, verdict: Verdict) -> None:
         store.set_orphans(run, list(verdict.orphans))
     if not (verdict.status == "failed" and run.retries):
         order.forget(store.home.run(run.id))
+
+
+def elapsed(run: Run) -> float | None:
+    """Seconds that the newest attempt ran, or has run so far; None before it began.
+
+    By the boot's clock, which nobody sets; by the wall's only for what another host or boot says.
+    """
+    if run.started_at is None:
+        return None
+    if run.duration is not None:
+        return run.duration
+    so_far = identity.boot_clock() - (run.started_boot or math.inf)
+    if run.active and so_far >= 0 and run.host == socket.gethostname():
+        return so_far
+    return seconds_between(run.started_at, run.ended_at)
 
 
 def glance(store: Store, run: Run) -> Run:

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 LOCK, SLOT, EXIT, PROCESS, LAUNCH, STOP = "lock", "exit.slot", "exit.json", "process.json", "launch.json", "stop.json"
 #: in the folder of the run: the trainer's own word on how it ended, as `mlhub.paths.RunPaths`
 OUTCOME = "outcome.json"
+#: in the folder of the run: what may be started again, environment included
+ORDER = "order.json"
 #: the whole exit record, checksum and padding included, reserved on disk before the start
 SLOT_SIZE = 4096
 #: no file of ours is larger; a larger one is not read
