@@ -10,6 +10,7 @@ import typer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mlhub.cli.hub import Hub
+    from mlhub.runner.house import Item
     from mlhub.runner.trash import Entry
     from mlhub.store.runs import Run
 
@@ -159,3 +160,111 @@ def _list_trash(hub: Hub, json: bool) -> int:
         say(line)
     say(f"{size(sum(taken for _, taken, _ in found))} in all; back: mlhub rm --restore ID, free: mlhub gc --trash now")
     return 0
+
+
+def gc(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it; without this it is only shown.")] = False,
+    older_than: Annotated[
+        float | None,
+        typer.Option("--older-than", metavar="DAYS", min=0, help="In place of each age set in config.toml."),
+    ] = None,
+    trash: Annotated[str | None, typer.Option(metavar="now|DAYS", help="From which age on the trash is freed.")] = None,
+    only: Annotated[str, typer.Option(metavar="WORDS", help="Of what: trash,checkpoints,states,temporary,…")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print what can be, or was, freed as JSON.")] = False,
+) -> int:
+    """Show what can be freed, or free it: the trash, spare checkpoints, left-overs; compress old logs and metrics.
+
+    Best and last checkpoints always stay, and nothing of a run that is active is touched.
+
+    \b
+    mlhub gc                               only show it
+    mlhub gc --yes                         do it
+    mlhub gc --trash now --yes             also what was removed today
+    mlhub gc --only checkpoints,states
+    """
+    from mlhub.cli.hub import open_hub
+    from mlhub.cli.out import emit_json
+    from mlhub.runner.house import Ages, check_kinds, plan
+    from mlhub.runner.reconcile import refresh_active
+
+    kinds = check_kinds(only)
+    hub = open_hub()
+    refresh_active(hub.store)
+    found = plan(hub.store, Ages.of(hub.settings, older_than, _days(trash)), kinds)
+    freed, failed = _free(hub, found.items, json) if yes else ([0] * len(found.items), False)
+    if json:
+        items = [
+            {"kind": item.kind, "what": item.what, "why": item.why, "run": item.run, "bytes": item.bytes, "freed": done}
+            for item, done in zip(found.items, freed, strict=True)
+        ]
+        total = sum(item.bytes for item in found.items)
+        emit_json({"dry_run": not yes, "items": items, "bytes": total, "freed": sum(freed), "notes": found.notes})
+    elif not yes:
+        _show_plan(found.items)
+    if not json:
+        _say_notes(found.notes)
+    return int(failed)
+
+
+def _days(word: str | None) -> float | None:
+    """`--trash`'s value in days."""
+    import math
+
+    from mlhub.errors import UsageError
+
+    try:
+        days = None if word is None else 0.0 if word == "now" else float(word)
+    except ValueError:
+        days = math.nan
+    if days is not None and not 0 <= days < math.inf:
+        raise UsageError(f"--trash {word}: neither now nor a number of days", "mlhub gc --trash now --yes")
+    return days
+
+
+def _show_plan(items: list[Item]) -> None:
+    from mlhub.cli.out import Column, say, table
+    from mlhub.text import size
+
+    if not items:
+        say("nothing to free")
+        return
+    heads = [Column("kind"), Column("of", flex=True), Column("size", right=True), Column("why", flex=True, least=16)]
+    for line in table(heads, [[item.kind, item.what, size(item.bytes), item.why] for item in items]):
+        say(line)
+    packed = any(item.kind in ("logs", "metrics") for item in items)
+    total = size(sum(item.bytes for item in items))
+    say(f"{total} in all{' (what is compressed frees most of its size)' * packed}; free it: mlhub gc --yes")
+
+
+def _free(hub: Hub, items: list[Item], json: bool) -> tuple[list[int], bool]:
+    """Free all of them; the bytes that each freed, and whether one could not be."""
+    from mlhub.cli.out import say, tell
+    from mlhub.errors import MlhubError
+    from mlhub.monitor import disk
+    from mlhub.runner.house import free
+    from mlhub.text import one_line, size
+
+    freed = []
+    failed = False
+    for item in items:
+        try:
+            freed.append(free(hub.store, item))
+        except (MlhubError, OSError) as error:  # one thing that can't be freed must not keep the others
+            failed = True
+            freed.append(0)
+            why = error.message if isinstance(error, MlhubError) else error.strerror or str(error)
+            tell(f"error: {item.kind} of {item.what}: {one_line(why)}")
+            continue
+        if not json:
+            say(f"{size(freed[-1]):>8}  {item.kind} of {item.what}: {item.why}")
+    space = disk(hub.home.root)
+    if not json:
+        say(f"freed {size(sum(freed))}" + (f"; {size(space.free)} free on the home's disk" if space else ""))
+    return freed, failed
+
+
+def _say_notes(notes: list[str]) -> None:
+    from mlhub.cli.out import tell
+
+    for note in notes:
+        tell(f"note: {note}")

@@ -170,13 +170,18 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _require() -> None:
+def available() -> bool:
+    """Whether pyarrow is installed."""
     try:
         import pyarrow.parquet  # noqa: F401 - only whether it is there
     except ImportError:
-        raise MlhubError(
-            "compact metrics need pyarrow, which is not installed", "pip install 'mlhub[archive]'"
-        ) from None
+        return False
+    return True
+
+
+def _require() -> None:
+    if not available():
+        raise MlhubError("compact metrics need pyarrow, which is not installed", "pip install 'mlhub[archive]'")
 
 
 def _sync(folder: Path) -> None:

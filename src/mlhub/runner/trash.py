@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _ROW = "row.json"
 _ENTRY = re.compile(r"([1-9][0-9]{0,17})-(.*)", re.ASCII | re.DOTALL)
 #: of an emptied run whose row is still there
-_REMOVED = ".removed-"
+REMOVED = ".removed-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ def _no_room(run: Run, error: OSError) -> MlhubError:
 def purge_run(store: Store, run: Run) -> int:
     """Remove an ended run for good; bytes freed. The bytes go first: the database can't be written on a full disk."""
     home = store.home
-    folder, hidden = home.run(run.id).root, home.runs / f"{_REMOVED}{run.id}"
+    folder, hidden = home.run(run.id).root, home.runs / f"{REMOVED}{run.id}"
     linked = linked_folders(home, run.id)
     if os.path.lexists(folder):
         tree.erase(hidden)
