@@ -1,0 +1,242 @@
+"""The queue as users meet it: real commands that wait for slots, for each other and for GPUs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import wait_until
+from tests.nvml import FakeNvml, h100
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Cli
+
+
+def statuses(cli: Cli) -> dict[str, str]:
+    return {run["name"]: run["status"] for run in cli.json("ls", "-n", "1000")}
+
+
+def until(cli: Cli, **wanted: str) -> dict[str, str]:
+    return wait_until(lambda: (found := statuses(cli)) and wanted.items() <= found.items() and found)
+
+
+def gate(cli: Cli, name: str) -> str:
+    """A shell script that ends once `name` is let go."""
+    return f"while [ ! -e {cli.home.parent}/{name} ]; do sleep 0.02; done"
+
+
+def let_go(cli: Cli, name: str) -> None:
+    (cli.home.parent / name).touch()
+
+
+def test_a_run_over_the_limit_queues_by_itself_and_says_so(cli: Cli) -> None:
+    cli("run", "--", "sleep", "100", MLHUB_MAX_RUNS="1")
+    said = cli("run", "--name", "second", "--", "true", MLHUB_MAX_RUNS="1").stdout
+    assert "run 2  second  queued (waits for a slot (1 of 1 taken))" in said
+
+
+def test_an_ending_run_starts_the_next_without_anybody_looking(cli: Cli) -> None:
+    cli("run", "--", "sh", "-c", gate(cli, "go"))
+    cli("run", "--queue", "--", "touch", str(cli.home.parent / "ran"))
+    assert not (cli.home.parent / "ran").exists()
+    let_go(cli, "go")
+    wait_until((cli.home.parent / "ran").exists)
+
+
+def test_waiting_runs_start_by_priority_and_then_by_age(cli: Cli) -> None:
+    cli("run", "--name", "first", "--", "sh", "-c", gate(cli, "go"))
+    order = cli.home.parent / "order"
+    for name, priority in (("low", "-1"), ("old", "0"), ("new", "0"), ("high", "5")):
+        cli("run", "--queue", "--name", name, "--priority", priority, "--", "sh", "-c", f"echo {name} >> {order}")
+    let_go(cli, "go")
+    until(cli, low="completed")
+    assert order.read_text().split() == ["high", "old", "new", "low"]
+
+
+def test_moving_changes_the_order(cli: Cli) -> None:
+    cli("run", "--", "sleep", "100")
+    for name in "abc":
+        cli("run", "--queue", "--name", name, "--", "true")
+    cli("queue", "move", "c")
+    cli("queue", "move", "a", "--last")
+    assert [run["name"] for run in cli.json("queue")["waiting"]] == ["c", "b", "a"]
+    cli("queue", "move", "a", "--before", "b")
+    assert [run["name"] for run in cli.json("queue")["waiting"]] == ["c", "a", "b"]
+
+
+def test_a_paused_queue_starts_nothing_and_goes_on_when_told(cli: Cli) -> None:
+    cli("queue", "pause", "driver update")
+    assert "queued (queue paused (driver update))" in cli("run", "--queue", "--name", "later", "--", "true").stdout
+    assert "PAUSED: driver update" in cli("queue").stdout
+    cli("queue", "resume")
+    until(cli, later="completed")
+
+
+def test_draining_waits_for_what_runs_and_leaves_the_queue_paused(cli: Cli) -> None:
+    cli("run", "--name", "running", "--", "sleep", "0.5")
+    cli("run", "--queue", "--name", "waiting", "--", "true")
+    cli("queue", "drain")
+    assert statuses(cli) == {"running": "completed", "waiting": "queued"}
+
+
+def test_a_waiting_run_is_stopped_without_ever_running(cli: Cli) -> None:
+    cli("run", "--", "sleep", "100")
+    cli("run", "--queue", "--name", "never", "--", "touch", str(cli.home.parent / "ran"))
+    assert "stopped by" in cli("stop", "never").stdout
+    cli("stop", "1", "--grace", "0")
+    assert cli.json("show", "never")["status"] == "cancelled"
+    assert not (cli.home.parent / "ran").exists()
+
+
+def test_a_run_comes_after_those_it_names(cli: Cli) -> None:
+    cli("run", "--name", "base", "--", "sh", "-c", gate(cli, "go"))
+    said = cli("run", "--after", "base", "--name", "next", "--", "true").stdout
+    assert "queued (waits for run 1 (base))" in said
+    let_go(cli, "go")
+    until(cli, base="completed", next="completed")
+
+
+def test_what_waits_for_a_run_that_failed_is_cancelled_and_so_is_what_waits_for_that(cli: Cli) -> None:
+    cli("run", "--name", "base", "--", "sh", "-c", gate(cli, "go") + "; exit 1")
+    cli("run", "--after", "base", "--name", "next", "--", "true")
+    cli("run", "--after", "next", "--priority", "9", "--name", "last", "--", "true")
+    let_go(cli, "go")
+    until(cli, base="failed", next="cancelled", last="cancelled")
+    assert cli.json("show", "next")["reason"] == "dependency: run 1 (base) failed"
+
+
+def test_coming_after_a_run_that_failed_already_is_refused(cli: Cli) -> None:
+    cli("run", "--wait", "--name", "base", "--", "false", code=1)
+    assert "--after base: it failed" in cli("run", "--after", "base", "--", "true", code=2).stderr
+
+
+def test_sixteen_submitters_at_once_against_two_slots_start_two_and_forget_none(cli: Cli) -> None:
+    log = cli.home.parent / "log"
+    cli("ls")
+    # each holds its slot until the gate opens, and says so when it begins and ends
+    script = f'echo + >> {log}; {gate(cli, "go")}; sleep 0.1; echo - >> {log}; echo "$MLHUB_RUN_ID" >> {log}.ids'
+    command = [sys.executable, "-m", "mlhub", "run", "--", "sh", "-c", script]
+    environment = cli.environment | {"MLHUB_MAX_RUNS": "2"}
+    submitters = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(16)]
+    assert [process.wait(60) for process in submitters] == [0] * 16
+    assert sorted(statuses(cli).values()) == ["queued"] * 14 + ["running"] * 2
+    let_go(cli, "go")
+    wait_until(lambda: set(statuses(cli).values()) == {"completed"}, 60)
+    active = highest = 0
+    for line in log.read_text().split():
+        active += 1 if line == "+" else -1
+        highest = max(highest, active)
+    assert highest == 2
+    assert sorted(map(int, (log.parent / "log.ids").read_text().split())) == list(range(1, 17))
+
+
+def test_a_claim_whose_launcher_was_killed_goes_back_into_the_queue_and_starts(cli: Cli) -> None:
+    cli("run", "--name", "first", "--", "sh", "-c", gate(cli, "go"))
+    cli("run", "--queue", "--name", "next", "--", "true", MLHUB_SAMPLER="0")
+    os.kill(cli.json("show", "first")["supervisor_pid"], signal.SIGKILL)  # so that nobody ticks but us
+    let_go(cli, "go")
+    code = (
+        "import os, sys; from mlhub.runner import queue\n"
+        "queue.launch = lambda *a: os.kill(os.getpid(), 9)\n"
+        "from mlhub.cli import main; sys.argv = ['mlhub', 'queue']; main()"
+    )
+
+    def killed() -> bool:
+        done = subprocess.run([sys.executable, "-c", code], env=cli.environment, capture_output=True, check=False)
+        return done.returncode == -signal.SIGKILL
+
+    wait_until(killed)
+    assert cli.json("show", "next")["status"] == "queued"
+    until(cli, next="completed")
+
+
+def test_the_order_with_its_environment_is_gone_once_the_run_has_started(cli: Cli) -> None:
+    cli("run", "--name", "first", "--", "sh", "-c", gate(cli, "go"))
+    cli("run", "--queue", "--name", "next", "--", "sh", "-c", "echo secret is $SECRET_WORD", SECRET_WORD="plover")
+    order = cli.home / "runs" / "2" / "order.json"
+    assert order.stat().st_mode & 0o777 == 0o600
+    let_go(cli, "go")
+    until(cli, next="completed")
+    assert "secret is plover" in cli("logs", "next").stdout
+    assert not order.exists()
+    held = [path for path in (cli.home / "runs" / "2").rglob("*.json") if "plover" in path.read_text()]
+    assert held == []
+
+
+def test_after_a_reboot_the_queue_is_paused_and_says_so(cli: Cli) -> None:
+    cli("run", "--", "sleep", "100")
+    cli("run", "--queue", "--name", "later", "--", "true")
+    with contextlib.closing(sqlite3.connect(cli.home / "mlhub.db")) as connection, connection:
+        connection.execute("UPDATE queue SET boot = 'another'")
+    cli("stop", "1", "--grace", "0")
+    found = cli.json("queue")
+    assert (found["paused"], found["reason"]) == (True, "the machine was restarted")
+    assert [run["condition"] for run in found["waiting"]] == ["queue paused (the machine was restarted)"]
+
+
+def test_waiting_runs_come_back_with_a_rebuilt_database(cli: Cli) -> None:
+    cli("run", "--", "sleep", "100")
+    cli("run", "--queue", "--name", "later", "--priority", "3", "--", "true")
+    before = cli.json("show", "later")
+    for file in cli.home.glob("mlhub.db*"):
+        file.unlink()
+    after = cli.json("show", "later")
+    assert {key: after[key] for key in before if key != "condition"} == {
+        key: before[key] for key in before if key != "condition"
+    }
+
+
+@pytest.fixture
+def cards(cli: Cli, tmp_path: Path) -> FakeNvml:
+    """Four GPUs, the last with somebody else's process."""
+    nvml = FakeNvml(tmp_path, h100(), h100(), h100(), h100(processes=[{"pid": 1, "memory": 1e9}]))
+    cli.environment.update(nvml.environment)
+    return nvml
+
+
+def test_gpus_are_claimed_and_shown_to_the_command(cli: Cli, cards: FakeNvml) -> None:
+    first = cli.json("run", "--gpus", "2", "--", "sh", "-c", "echo cards $CUDA_VISIBLE_DEVICES; sleep 100")
+    second = cli.json("run", "--gpus", "1", "--", "sleep", "100")
+    assert (first["gpus"], second["gpus"]) == ([0, 1], [2])
+    wait_until(lambda: "cards 0,1" in cli("logs", "1").stdout)
+
+
+def test_a_run_waits_for_gpus_that_others_use_and_nobody_behind_it_takes_them(cli: Cli, cards: FakeNvml) -> None:
+    cli("run", "--gpus", "2", "--", "sleep", "100")
+    big = cli.json("run", "--gpus", "2", "--", "sleep", "100")
+    small = cli.json("run", "--gpus", "1", "--", "sleep", "100")
+    assert (big["status"], big["condition"]) == ("queued", "waits for 2 GPUs (1 free)")
+    assert small["condition"] == "waits for 1 GPU (1 free, behind run 2)"
+    cli("stop", "1", "--grace", "0")
+    wait_until(lambda: cli.json("show", "2")["status"] == "running")
+    assert cli.json("show", "2")["gpus"] == [0, 1]
+
+
+def test_more_gpus_than_there_are_are_refused(cli: Cli, cards: FakeNvml) -> None:
+    assert "--gpus 5: this machine has 4" in cli("run", "--gpus", "5", "--", "true", code=2).stderr
+
+
+def test_without_a_gpu_asking_for_one_is_refused(cli: Cli) -> None:
+    assert "there is none here" in cli("run", "--gpus", "1", "--", "true", code=2).stderr
+
+
+def test_gpus_of_a_lost_run_are_kept_until_nothing_of_it_is_left(cli: Cli, cards: FakeNvml) -> None:
+    script = "setsid sleep 1000 & echo loader $!; sleep 1000"
+    lost = cli.json("run", "--gpus", "3", "--", "sh", "-c", script)
+    wait_until(lambda: "loader" in cli("logs", "1").stdout)
+    for pid in (lost["supervisor_pid"], lost["pid"]):
+        os.kill(pid, signal.SIGKILL)
+    ended = wait_until(lambda: (run := cli.json("show", "1"))["status"] == "failed" and run)
+    assert ended["orphans"]
+    assert cli.json("run", "--gpus", "1", "--", "true")["status"] == "queued"
+    cli("stop", "1")
+    wait_until(lambda: cli.json("show", "2")["status"] == "completed")
