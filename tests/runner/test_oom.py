@@ -1,18 +1,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from mlhub.runner import oom
-
-from .conftest import Sandbox, eventually
-
-HOG = "data = []\nwhile True: data.append(b'x' * (1 << 20))"
+from mlhub.runner import identity, oom
 
 
 def test_counters_of_this_machine_are_read() -> None:
@@ -20,38 +12,55 @@ def test_counters_of_this_machine_are_read() -> None:
 
 
 def test_only_counters_that_rose_are_evidence() -> None:
-    assert oom.evidence({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 0}) == ["oom_kill +1 in b"]
+    assert oom.rises({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 0}) == ["oom_kill +1 in b"]
 
 
 def test_process_that_is_gone_has_the_machines_counter_only() -> None:
     assert list(oom.counts(1 << 30)) == ["/proc/vmstat"]
 
 
-@pytest.fixture
-def small_group() -> Iterator[Path]:
-    """A control group of 48 MB that the test can put a process into."""
-    group = Path("/sys/fs/cgroup/memory" if Path("/sys/fs/cgroup/memory").is_dir() else "/sys/fs/cgroup", "mlhub-test")
-    try:
-        group.mkdir(exist_ok=True)
-        next(group.glob("memory.limit_in_bytes"), group / "memory.max").write_text(str(48 << 20))
-    except OSError as error:
-        pytest.skip(f"no memory control group can be made here: {error}")
-    yield group
-    eventually(lambda: not (group / "cgroup.procs").read_text())
-    group.rmdir()
+# lines as a kernel 6.18 printed them, with the fields that /dev/kmsg puts before each
+KERNEL_LOG = """\
+6,814,12018773585,-;python invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0
+6,849,12018774133,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,oom_memcg=/box,task=python,pid=6277,uid=0
+3,850,12018774155,-;Memory cgroup out of memory: Killed process 6277 (python) total-vm:52500kB, anon-rss:42752kB, UID:0
+3,851,12018774200,-;Out of memory: Killed process 99 (a) b) total-vm:1kB, file-rss:5676kB
+6,852,12018774300,-;process 7 was happy
+"""
 
 
-@pytest.mark.root
-def test_20_command_killed_for_memory_says_so_with_evidence(box: Sandbox, small_group: Path) -> None:
-    code = (
-        "import os, sys; from pathlib import Path; from mlhub.paths import RunPaths\n"
-        "from mlhub.runner.launch import Launch, launch\n"
-        "(Path(sys.argv[2]) / 'cgroup.procs').write_text(str(os.getpid()))\n"
-        "paths = RunPaths(Path(sys.argv[1]))\n"
-        "command = [sys.executable, '-I', '-S', '-c', sys.argv[3]]\n"
-        "launch(paths, 1, Launch(command, Path('/'), dict(os.environ), paths.log))"
-    )
-    subprocess.run([sys.executable, "-c", code, str(box.paths.root), str(small_group), HOG], check=True)
-    verdict = box.over()
-    assert (verdict.status, verdict.signal) == ("failed", "SIGKILL")
-    assert (verdict.reason or "").startswith("out of memory (host): oom_kill +1 in /sys/fs/cgroup")
+def test_kills_are_found_in_the_kernels_log() -> None:
+    assert [(kill.pid, kill.name) for kill in oom.parse_log(KERNEL_LOG)] == [(6277, "python"), (99, "a) b")]
+    assert str(oom.parse_log(KERNEL_LOG)[0]) == "kernel log: killed process 6277 (python) at 43.8 MB"
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, log: str, risen: int, child: int, *, killed: bool = True) -> list[str]:
+    """The evidence when the machine's counter rose by `risen` and the kernel's log gained `log`."""
+    monkeypatch.setattr(oom, "_open_log", lambda: os.open(os.devnull, os.O_RDONLY))
+    monkeypatch.setattr(oom, "_lines", lambda _descriptor: log)
+    monkeypatch.setattr(oom, "_FIRST_NAMESPACE", identity.pid_namespace())
+    totals = iter([{oom._MACHINE: 5}, {oom._MACHINE: 5 + risen}])
+    monkeypatch.setattr(oom, "counts", lambda _pid: next(totals))
+    return oom.Watch(1).evidence(child, killed=killed)
+
+
+def test_command_named_in_the_kernels_log_is_the_first_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watched(monkeypatch, KERNEL_LOG, 2, 6277)[0] == "kernel log: killed process 6277 (python) at 43.8 MB"
+
+
+def test_killed_command_is_not_suspected_when_the_kernel_names_others_for_every_kill(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert watched(monkeypatch, KERNEL_LOG, 2, 1234) == []
+
+
+def test_killed_command_is_suspected_while_the_kernel_has_not_named_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watched(monkeypatch, KERNEL_LOG, 3, 1234) == ["oom_kill +3 in /proc/vmstat"]
+
+
+def test_unreadable_kernel_log_leaves_the_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watched(monkeypatch, "", 1, 1234) == ["oom_kill +1 in /proc/vmstat"]
+
+
+def test_worker_of_a_command_that_lived_on_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "killed process 99 (a) b)" in watched(monkeypatch, KERNEL_LOG, 2, 1234, killed=False)[1]
