@@ -117,8 +117,8 @@ FORGET_RUN = "DELETE FROM runs WHERE id = :id"
 RESTORE_RUN = """
 INSERT INTO runs (id, name, kind, status, group_name, tags, preset, created_at, started_at, ended_at, attempt,
        exit_code, signal, reason, condition, pid, supervisor_pid, host, gpus, config, priority, place, after_runs,
-       gpus_wanted, waiting, slots, retries)
+       gpus_wanted, waiting, slots, retries, duration)
 VALUES (:id, :name, :kind, :status, :group_name, :tags, :preset, :created_at, :started_at, :ended_at, :attempt,
        :exit_code, :signal, :reason, :condition, :pid, :supervisor_pid, :host, :gpus, :config, :priority, :place,
-       :after_runs, :gpus_wanted, :waiting, :slots, :retries)
+       :after_runs, :gpus_wanted, :waiting, :slots, :retries, :duration)
 """
