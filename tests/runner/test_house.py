@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from mlhub.errors import MlhubError
-from mlhub.runner import archive, house, record, trash
+from mlhub.runner import archive, house, record, segments, trash
 from mlhub.store.store import Store
 from mlhub.text import now, stamp
 
@@ -188,6 +188,20 @@ def test_metrics_of_old_runs_are_packed_and_say_the_same(store: Store) -> None:
 def test_metrics_of_young_runs_stay(store: Store) -> None:
     make_run(store, days=29)
     assert house.plan(store, YOUNG, ("metrics",)).items == []
+
+
+def test_logs_of_old_runs_are_compressed_and_say_the_same(store: Store) -> None:
+    paths = store.home.run(make_run(store, days=8).id)
+    paths.log.write_bytes(b"a line of a log\n" * 100_000)
+    assert free_all(store, "logs", ages=YOUNG) > 1_500_000
+    assert segments.LogReader(paths).read(0, 32)[0] == b"a line of a log\n" * 2
+    assert house.plan(store, YOUNG, ("logs",)).items == []
+
+
+def test_a_log_that_is_a_link_to_somewhere_is_left_alone(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_bytes(bytes(100_000))
+    store.home.run(make_run(store, days=8).id).log.symlink_to(tmp_path / "theirs")
+    assert house.plan(store, YOUNG, ("logs",)).items == []
 
 
 def test_without_pyarrow_metrics_stay_and_the_extra_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

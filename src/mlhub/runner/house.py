@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mlhub.errors import MlhubError
-from mlhub.runner import archive, identity, record, trash, tree
+from mlhub.runner import archive, identity, record, segments, trash, tree
 from mlhub.runner.folder import linked_folders, numbered
 from mlhub.runner.reconcile import refresh
 from mlhub.text import duration, one_line, seconds_between
@@ -99,7 +99,7 @@ def plan(store: Store, ages: Ages, kinds: tuple[str, ...] = KINDS) -> Plan:
         if "temporary" in kinds:
             found.items += _temporary(run, [paths.root, *_folders(paths)])
         if "logs" in kinds:
-            found.items += _logs(run, paths, ages)
+            found.items += _logs(store.home, run, ages)
         if "metrics" in kinds:
             found.items += _metrics(run, paths, ages)
     if "temporary" in kinds:
@@ -118,14 +118,14 @@ def free(store: Store, item: Item) -> int:
         return 0
     if run is not None and item.kind == "metrics":
         refresh(store, run)  # what the row says of them is complete before they are packed
+    if run is not None and item.kind == "logs":
+        return segments.compress_all(store.home.run(run.id), store.home.logs)
     before = sum(map(tree.size, item.paths))
     after = 0
     for path in item.paths:
         if item.kind == "metrics":
             archive.compact(path)
             after += tree.size(archive.packed(path))
-        elif item.kind == "logs":
-            after += _compress(path)
         else:
             tree.erase(path)
     return before - after
@@ -282,24 +282,15 @@ def _leave_out_metrics(found: Plan) -> None:
         found.items = kept
 
 
-def _logs(run: Run, paths: RunPaths, ages: Ages) -> Iterator[Item]:
+def _logs(home: Home, run: Run, ages: Ages) -> Iterator[Item]:
     age = seconds_between(run.ended_at, None)
     if age is None or age < ages.logs * _DAY:
         return
-    if (size := _compressible(paths.log)) >= _WORTH:
-        why = f"ended {_ago(age)}; compressed, nothing is lost"
-        yield Item("logs", _name(run.id, run.name), why, size, (paths.log,), run.id)
-
-
-def _compressible(log: Path) -> int:
-    """Bytes of a log that are not compressed yet."""
-    del log
-    return 0
-
-
-def _compress(log: Path) -> int:
-    """Compress a log; the bytes it then takes."""
-    return tree.size(log)
+    log = home.run(run.id).log
+    if log.is_symlink():
+        log = next((folder / log.name for folder in linked_folders(home, run.id) if folder.parent == home.logs), log)
+    if _regular(log) and tree.size(log) >= _WORTH:
+        yield _item("logs", run, f"ended {_ago(age)}; compressed, nothing is lost", [log])
 
 
 def _regular(path: Path) -> bool:
