@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench
+.PHONY: help setup demo test faults check format bench
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,9 @@ demo: setup  ## train on the built-in emoji set, evaluate, index, search
 
 test: setup  ## the whole test suite
 	$(BIN)/python -m pytest
+
+faults: setup  ## every fault a run may meet, with real processes: what was expected, what was seen
+	$(BIN)/python -m pytest tests/faults -q -p tests.faults.report
 
 check: setup  ## format, lint, types, imports, then the tests
 	$(BIN)/ruff format --check .
