@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import Cli, make_cli
+from tests.conftest import Cli, make_cli, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,3 +55,24 @@ def test_a_run_that_can_not_go_to_the_trash_stays_as_it_was_and_the_way_out_is_n
     assert "mlhub rm old --purge" in said
     assert [run["name"] for run in full.json("ls")] == ["old"]
     assert sorted(os.listdir(full.home / "runs" / "1")) == before
+
+
+def test_a_waiting_run_keeps_its_turn_until_there_is_room(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], check=True)
+    try:
+        cli = make_cli(disk / "home")
+        cli("run", "--name", "first", "--", "sh", "-c", f"while [ ! -e {tmp_path}/go ]; do sleep 0.02; done")
+        cli("run", "--queue", "--name", "next", "--", "true")
+        with (disk / "fill").open("wb", buffering=0) as file:
+            while os.statvfs(disk).f_bavail:
+                file.write(bytes(4096))
+        (tmp_path / "go").touch()
+        waiting = wait_until(lambda: (found := cli.json("ls"))[1]["status"] == "completed" and found[0])
+        assert waiting["status"] == "queued"
+        (disk / "fill").unlink()
+        cli("queue", "resume")
+        wait_until(lambda: cli.json("show", "next")["status"] == "completed")
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mlhub.paths import Home
     from mlhub.settings import Settings
+    from mlhub.store.runs import Run
     from mlhub.store.store import Store
 
 
@@ -22,12 +23,20 @@ class Hub:
     store: Store
     settings: Settings
 
-    def tick(self) -> None:
-        """Start what waits and may start, if anything waits. What goes wrong with it is told by its own row."""
+    def refresh(self) -> dict[int, Run]:
+        """Bring all active rows up to date and start what waits and may start; what was found of each active run."""
+        from mlhub.runner.reconcile import refresh_active
+
+        found = refresh_active(self.store)
         if self.store.any_waiting():
             from mlhub.runner.queue import tick
+            from mlhub.text import one_line
 
-            tick(self.store, max_runs=self.settings.max_runs)
+            try:
+                tick(self.store, max_runs=self.settings.max_runs, refreshed=True)
+            except StoreError as error:  # a full disk must not keep anybody from reading
+                print(f"warning: the queue stands still: {one_line(error.message)}", file=sys.stderr)  # noqa: T201
+        return found
 
 
 def open_home(settings: Settings | None = None) -> Home:

@@ -33,14 +33,13 @@ def resume(
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import tell
     from mlhub.cli.run import announce, check_follow
-    from mlhub.runner.reconcile import refresh
     from mlhub.runner.resume import code_changed
     from mlhub.runner.resume import resume as start_again
 
     check_follow(follow=follow, json=json)
     hub = open_hub()
-    found = refresh(hub.store, hub.store.find(run))
-    hub.tick()
+    found = hub.store.find(run)
+    hub.refresh()
     log = hub.home.run(found.id).log
     begins = log.stat().st_size if log.exists() else 0
     done = start_again(

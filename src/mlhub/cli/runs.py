@@ -27,12 +27,11 @@ def ls(
     """
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import emit_json, say
-    from mlhub.runner.reconcile import glance, refresh_active
+    from mlhub.runner.reconcile import listed
 
     hub = open_hub()
-    refresh_active(hub.store)
-    hub.tick()
-    found = [glance(hub.store, run) for run in hub.store.newest(count)]
+    active = hub.refresh()
+    found = [listed(hub.store, run, active) for run in hub.store.newest(count)]
     if json:
         emit_json([run.to_json() for run in found])
         return 0
@@ -105,12 +104,12 @@ def show(
     """
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import emit_json
-    from mlhub.runner.reconcile import refresh
+    from mlhub.runner.reconcile import listed, refresh
 
     hub = open_hub()
-    found = refresh(hub.store, hub.store.find(run))
-    hub.tick()
-    found = hub.store.reload(found)
+    named = hub.store.find(run)
+    active = hub.refresh()
+    found = refresh(hub.store, listed(hub.store, hub.store.reload(named), active))
     if json:
         emit_json(found.to_json() | extra_json(hub, found))
         return 0
@@ -225,7 +224,7 @@ def stop(
     for trouble in errors:
         tell(f"error: {one_line(trouble.message)}")
         tell(f"hint:  {one_line(trouble.hint)}")
-    hub.tick()
+    hub.refresh()
     if json:
         emit_json([run.to_json() for run in stopped])
     return int(bool(errors))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from mlhub.paths import AttemptPaths, RunPaths
 
-__all__ = ["AlreadyStartedError", "Launch", "Started", "launch", "logout_kills"]
+__all__ = ["AlreadyStartedError", "DiskFullError", "Launch", "Started", "launch", "logout_kills"]
 
 #: a machine under full load answers in 2 s; what takes longer hangs
 ANSWER_SECONDS = 30.0
@@ -66,6 +66,10 @@ class Started:
 
 class AlreadyStartedError(MlhubError):
     """Somebody else launched this very attempt."""
+
+
+class DiskFullError(MlhubError):
+    """Nothing was started, and would be if there were room."""
 
 
 def launch(paths: RunPaths, attempt: int, spec: Launch) -> Started:
@@ -201,7 +205,7 @@ def _hear(descriptor: int) -> dict[str, Any] | None:
 
 def _cannot_write(folder: AttemptPaths, error: OSError) -> MlhubError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return MlhubError("the disk is full; nothing was started", f"Make room where {folder.root} lies.")
+        return DiskFullError("the disk is full; nothing was started", f"Make room where {folder.root} lies.")
     return MlhubError(f"cannot start: {error.strerror} ({error.filename})", f"Check that {folder.root} can be written.")
 
 

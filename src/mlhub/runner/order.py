@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,13 @@ _NOT_PASSED_ON = ("MLHUB_CONFIG", "MLHUB_RUN_TOKEN", "MLHUB_ATTEMPT", "MLHUB_RUN
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One start of a run, as a user asked for it. `grace` in seconds; `attempt` is the one it is for."""
+    """One start of a run, as a user asked for it. `grace` in seconds."""
 
     argv: tuple[str, ...]
     cwd: Path
     env: dict[str, str]
     grace: float = 10.0
     stop_on_nan: bool = False
-    attempt: int = 1
 
     @classmethod
     def of_shell(cls, argv: tuple[str, ...], cwd: Path, **more: Any) -> Order:  # noqa: ANN401 - its own fields
@@ -65,7 +64,6 @@ def read(paths: RunPaths) -> Order | None:
         env=env,
         grace=record.real(tree, "grace") or 0.0,
         stop_on_nan=tree.get("stop_on_nan") is True,
-        attempt=record.whole(tree, "attempt") or 1,
     )
 
 
@@ -95,16 +93,13 @@ def write_facts(paths: RunPaths, run: Run, **changes: object) -> None:
 def requeue(
     store: Store,
     run: Run,
-    given: Order,
     *,
     retries: int,
     slots: int,
     priority: int | None = None,
     gpus_wanted: int | None = None,
 ) -> bool:
-    """An ended run waits again as its next attempt; False if somebody else has put it there. Raises OSError."""
-    paths = store.home.run(run.id)
-    write(paths, replace(given, attempt=run.attempt + 1))
+    """An ended run, whose order is there, waits again as its next attempt; False if somebody else has put it there."""
     done = store.requeue(
         run,
         retries=retries,
@@ -114,7 +109,7 @@ def requeue(
         claimed_boot=identity.boot_clock(),
     )
     if done:
-        write_facts(paths, store.reload(run))
+        write_facts(store.home.run(run.id), store.reload(run))
     return done
 
 

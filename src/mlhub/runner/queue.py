@@ -16,14 +16,12 @@ import msgspec
 
 from mlhub.errors import MlhubError, NotFoundError
 from mlhub.runner import family, identity, order, record
-from mlhub.runner.launch import AlreadyStartedError, launch
-from mlhub.runner.reconcile import refresh_active, settle
+from mlhub.runner.launch import AlreadyStartedError, DiskFullError, launch
+from mlhub.runner.reconcile import back_into_queue, refresh_active
 from mlhub.text import now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from mlhub.runner.order import Order
     from mlhub.store.runs import QueueState, Run
     from mlhub.store.store import Store
@@ -33,12 +31,13 @@ _HOPELESS = ("cannot start", "cannot enter", "cannot read", "never started", "lo
 _LAST_ATTEMPT = 1000
 
 
-def tick(store: Store, *, max_runs: int = 0) -> list[Run]:
-    """Bring active rows up to date, then start what may start; the runs that were started.
+def tick(store: Store, *, max_runs: int = 0, refreshed: bool = False) -> list[Run]:
+    """Bring active rows up to date (unless they were just now), then start what may start; the runs that were started.
 
     `max_runs` is this process's own limit, if it has one; without it each run waits by the limit it was queued under.
     """
-    refresh_active(store)
+    if not refreshed:
+        refresh_active(store)
     if not store.any_waiting():
         return []
     host = socket.gethostname()
@@ -53,6 +52,7 @@ def tick(store: Store, *, max_runs: int = 0) -> list[Run]:
         started += good
         if len(good) == len(claimed):  # else there is room again
             return started
+        state = store.queue_state(host)  # a full disk has paused it
 
 
 def start_now(store: Store, run: Run, given: Order, *, max_runs: int) -> Run:
@@ -73,8 +73,11 @@ def start_now(store: Store, run: Run, given: Order, *, max_runs: int) -> Run:
     return store.reload(run)
 
 
-def launch_claimed(store: Store, run: Run, given: Order) -> Run:
-    """Launch a claimed run. Raises MlhubError if it could not be started; the row then says so."""
+def launch_claimed(store: Store, run: Run, given: Order, *, keep_turn: bool = False) -> Run:
+    """Launch a claimed run. Raises MlhubError if it could not be started; the row then says so.
+
+    With `keep_turn` a full disk is no failure of the run's: it goes back into the queue.
+    """
     paths = store.home.run(run.id)
     order.write_facts(paths, run, waiting=False)
     try:
@@ -82,6 +85,8 @@ def launch_claimed(store: Store, run: Run, given: Order) -> Run:
     except AlreadyStartedError:  # we were so slow that our claim was given to another
         return store.reload(run)
     except MlhubError as error:
+        if keep_turn and isinstance(error, DiskFullError) and _put_back(store, run):
+            raise
         store.finish(run, status="failed", ended_at=now(), exit_code=None, signal=None, reason=error.message)
         order.forget(paths)
         raise
@@ -104,9 +109,18 @@ def _start(store: Store, run: Run) -> bool:
         store.finish(run, status="failed", ended_at=now(), exit_code=None, signal=None, reason=_NO_ORDER)
         return False
     try:
-        launch_claimed(store, run, given)
+        launch_claimed(store, run, given, keep_turn=True)
     except (MlhubError, NotFoundError):
         return False
+    return True
+
+
+def _put_back(store: Store, run: Run) -> bool:
+    """A run that found no room on the disk keeps its turn, and the queue pauses until somebody made it."""
+    tried = store.home.run(run.id).attempt(run.attempt).launch.exists()
+    if not (back_into_queue(store, run) if tried else store.unclaim(run)):
+        return False
+    set_paused(store, paused=True, reason="the disk is full")
     return True
 
 
@@ -212,14 +226,12 @@ def cancel(store: Store, run: Run, reason: str) -> bool:
 def _retry(store: Store, run: Run) -> None:
     """Put a failed run back as its next attempt, if that can help; what it left behind is ended first."""
     paths = store.home.run(run.id)
-    given = order.read(paths)
-    if given is None or run.attempt >= _LAST_ATTEMPT or (run.reason or "").startswith(_HOPELESS):
+    if order.read(paths) is None or run.attempt >= _LAST_ATTEMPT or (run.reason or "").startswith(_HOPELESS):
         store.spend_retries(run)
         order.forget(paths)
         return
     end_orphans(store, run)
-    with suppress(OSError):  # a full disk: the next tick tries again
-        order.requeue(store, run, given, retries=run.retries - 1, slots=run.slots)
+    order.requeue(store, run, retries=run.retries - 1, slots=run.slots)
 
 
 def end_orphans(store: Store, run: Run) -> list[int]:
@@ -294,12 +306,3 @@ def _between(others: list[Run], index: int, run: Run) -> tuple[int, float]:
 
 def _place(run: Run) -> float:
     return run.place if run.place is not None else float(run.id)
-
-
-def settle_all(store: Store, runs: Iterable[Run]) -> list[Run]:
-    """The runs as they are now; those removed meanwhile are left out."""
-    found = []
-    for run in runs:
-        with suppress(NotFoundError):
-            found.append(settle(store, run))
-    return found

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import os
 import socket
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from mlhub.errors import NotFoundError
+from mlhub.errors import DamagedError, NotFoundError, StoreError
 from mlhub.metrics import summarise
 from mlhub.runner import alerts, identity, order
 from mlhub.runner.truth import NEVER_STARTED_SECONDS, Verdict, find_orphans_of, inspect
@@ -22,6 +23,8 @@ from mlhub.text import now, seconds_between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlhub.paths import RunPaths
     from mlhub.store.runs import Run
     from mlhub.store.store import Store
@@ -32,15 +35,37 @@ FOLDER_GONE = "its folder was removed"
 _MOST_LAUNCHES = 20
 
 
-def refresh_active(store: Store) -> None:
-    """Bring every queued or running row up to date."""
+def refresh_active(store: Store) -> dict[int, Run]:
+    """Bring every queued or running row up to date; what was found, by id, also where it could not be written."""
+    found = {}
     for run in store.active():
         with suppress(NotFoundError):  # ended and removed by somebody else between two lines of ours
-            settle(store, run)
+            found[run.id] = settle(store, run)
     for run in store.orphaned():
         living = find_orphans_of(store.home.run(run.id), run.attempt)
         if living != run.orphans:
-            store.set_orphans(run, living)
+            with _best_effort():
+                store.set_orphans(run, living)
+    return found
+
+
+def listed(store: Store, run: Run, found: dict[int, Run]) -> Run:
+    """A row for a list: its metrics folded a step further, and its end as found where a full disk took no writing."""
+    seen = found.get(run.id)
+    if seen is not None and run.active and not seen.active and seen.attempt == run.attempt:
+        run = seen
+    return glance(store, run)
+
+
+@contextmanager
+def _best_effort() -> Iterator[None]:
+    """Writes that a full disk or a read-only home may refuse: what was read is true all the same."""
+    try:
+        yield
+    except DamagedError:
+        raise
+    except StoreError:
+        pass
 
 
 def refresh(store: Store, run: Run) -> Run:
@@ -56,7 +81,7 @@ def settle(store: Store, run: Run) -> Run:
     paths = store.home.run(run.id)
     if paths.attempt(run.attempt).launch.exists():
         verdict = inspect(paths, run.attempt)
-        if verdict.reason and verdict.reason.startswith("never started") and _back_into_queue(store, run):
+        if verdict.reason and verdict.reason.startswith("never started") and back_into_queue(store, run):
             return store.reload(run)
     elif run.started_at is not None:
         verdict = _without_folder(paths, run)
@@ -65,11 +90,37 @@ def settle(store: Store, run: Run) -> Run:
         if found is None:
             return run
         verdict = found
-    if verdict.status in ACTIVE:
-        _continue(store, run, verdict)
-    else:
-        _finish(store, run, verdict)
-    return store.reload(run)
+    raised = alerts.read_active(paths) if verdict.status in ACTIVE else []
+    seen = _as_found(run, verdict, raised)
+    with _best_effort():
+        if seen.active:
+            _continue(store, run, seen)
+        else:
+            _finish(store, run, seen)
+        return store.reload(run)
+    return seen
+
+
+def _as_found(run: Run, verdict: Verdict, raised: list[dict[str, Any]]) -> Run:
+    """The row as it should be."""
+    stalled = [str(alert.get("text")) for alert in raised if alert.get("name") == "stalled"]
+    began = verdict.started_at is not None
+    return msgspec.structs.replace(
+        run,
+        status=verdict.status,
+        condition=", ".join((*([verdict.condition] if verdict.condition else []), *stalled)) or None,
+        exit_code=verdict.exit_code,
+        signal=verdict.signal,
+        reason=verdict.reason,
+        started_at=verdict.started_at if began else run.started_at,
+        started_boot=verdict.started_boot if began else run.started_boot,
+        pid=verdict.pid if began else run.pid,
+        supervisor_pid=verdict.supervisor_pid if began else run.supervisor_pid,
+        ended_at=None if verdict.status in ACTIVE else verdict.ended_at or now(),
+        duration=verdict.duration,
+        orphans=list(verdict.orphans),
+        alerts=raised,
+    )
 
 
 def _before_launch(store: Store, run: Run) -> Verdict | None:
@@ -89,16 +140,12 @@ def _before_launch(store: Store, run: Run) -> Verdict | None:
     return Verdict(status="failed", reason="never started: mlhub was ended before the launch")
 
 
-def _back_into_queue(store: Store, run: Run) -> bool:
+def back_into_queue(store: Store, run: Run) -> bool:
     """A run from the queue whose launch was cut short, so that nothing ran, waits again, as its next attempt."""
-    paths = store.home.run(run.id)
-    given = order.read(paths)
-    if given is None or given.attempt != run.attempt or run.attempt >= _MOST_LAUNCHES:
+    if order.read(store.home.run(run.id)) is None or run.attempt >= _MOST_LAUNCHES:
         return False
     ended = store.finish(run, status="failed", ended_at=now(), exit_code=None, signal=None, reason="never started")
-    with suppress(OSError):  # a full disk: then it has failed, which is true too
-        order.requeue(store, run, given, retries=run.retries, slots=run.slots)
-    return ended
+    return ended and order.requeue(store, run, retries=run.retries, slots=run.slots)
 
 
 def _without_folder(paths: RunPaths, run: Run) -> Verdict:
@@ -112,44 +159,41 @@ def _without_folder(paths: RunPaths, run: Run) -> Verdict:
     return Verdict(status="failed", reason="lost: its folder was removed; exit code unknown")
 
 
-def _continue(store: Store, run: Run, verdict: Verdict) -> None:
-    if run.status != verdict.status and verdict.status == "running":
-        _write_start(store, run, verdict)
+def _continue(store: Store, run: Run, seen: Run) -> None:
+    if run.status != seen.status and seen.status == "running":
+        _write_start(store, seen)
         run = msgspec.structs.replace(run, condition=None)
-    raised = alerts.read_active(store.home.run(run.id))
-    stalled = next((str(alert.get("text")) for alert in raised if alert.get("name") == "stalled"), None)
-    condition = ", ".join(word for word in (verdict.condition, stalled) if word) or None
-    if run.condition != condition:
-        store.set_condition(run, condition)
-    if run.alerts != raised:
-        store.set_alerts(run, raised)
+    if run.condition != seen.condition:
+        store.set_condition(run, seen.condition)
+    if run.alerts != seen.alerts:
+        store.set_alerts(run, seen.alerts)
 
 
-def _write_start(store: Store, run: Run, verdict: Verdict) -> None:
+def _write_start(store: Store, seen: Run) -> None:
     store.start(
-        run,
-        started_at=verdict.started_at,
-        pid=verdict.pid,
-        supervisor_pid=verdict.supervisor_pid,
-        started_boot=verdict.started_boot,
+        seen,
+        started_at=seen.started_at,
+        pid=seen.pid,
+        supervisor_pid=seen.supervisor_pid,
+        started_boot=seen.started_boot,
     )
 
 
-def _finish(store: Store, run: Run, verdict: Verdict) -> None:
-    if run.started_at is None and verdict.started_at is not None:
-        _write_start(store, run, verdict)
+def _finish(store: Store, run: Run, seen: Run) -> None:
+    if run.started_at is None and seen.started_at is not None:
+        _write_start(store, seen)
     store.finish(
         run,
-        status=verdict.status,
-        ended_at=verdict.ended_at or now(),
-        exit_code=verdict.exit_code,
-        signal=verdict.signal,
-        reason=verdict.reason,
-        duration=verdict.duration,
+        status=seen.status,
+        ended_at=seen.ended_at,
+        exit_code=seen.exit_code,
+        signal=seen.signal,
+        reason=seen.reason,
+        duration=seen.duration,
     )
-    if verdict.orphans:
-        store.set_orphans(run, list(verdict.orphans))
-    if not (verdict.status == "failed" and run.retries):
+    if seen.orphans:
+        store.set_orphans(run, seen.orphans)
+    if not (seen.status == "failed" and run.retries):
         order.forget(store.home.run(run.id))
 
 
@@ -185,5 +229,7 @@ def fold_summary(store: Store, run: Run) -> Run | None:
     done = not run.active and offset == run.summary_offset
     if offset == run.summary_offset and not done:
         return None
-    store.set_summary(run, summary, offset, done=done)
-    return store.reload(run)
+    with _best_effort():
+        store.set_summary(run, summary, offset, done=done)
+        return store.reload(run)
+    return msgspec.structs.replace(run, summary=summary, summary_offset=offset, summary_done=done)

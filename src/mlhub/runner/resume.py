@@ -15,7 +15,7 @@ from typing import Any
 from mlhub.errors import MlhubError, StoreError, UsageError
 from mlhub.runner import record
 from mlhub.runner.folder import read_spec
-from mlhub.runner.order import Order, requeue
+from mlhub.runner.order import Order, requeue, write
 from mlhub.runner.queue import end_orphans
 from mlhub.runner.spec import git_state
 from mlhub.runner.submit import Request, enter, uninterrupted
@@ -59,9 +59,10 @@ def resume(
         ended = end_orphans(store, run)
         _restore_metrics(paths)
         try:
-            done = requeue(store, run, given, retries=retries, slots=slots, priority=priority, gpus_wanted=gpus)
+            write(paths, given)
         except OSError as error:
-            raise StoreError(f"{error.filename}: {error.strerror}", "Make room, then try again.") from error
+            raise StoreError(f"{paths.order}: {error.strerror}", "Make room, then try again.") from error
+        done = requeue(store, run, retries=retries, slots=slots, priority=priority, gpus_wanted=gpus)
         run = store.reload(run)
         if not done:
             raise MlhubError(f"run {run.id} ({run.name}) is {run.status} already", f"mlhub show {run.name}")

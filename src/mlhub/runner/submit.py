@@ -6,7 +6,6 @@ The process itself is `runner.launch`'s.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 from contextlib import contextmanager, suppress
@@ -14,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlhub.errors import StoreError, UsageError
-from mlhub.runner import identity, order
-from mlhub.runner.folder import linked_folders, numbered
+from mlhub.errors import MlhubError, StoreError, UsageError
+from mlhub.runner import identity, order, trash
+from mlhub.runner.folder import linked_folders
 from mlhub.runner.names import new_name
 from mlhub.runner.order import Order
 from mlhub.runner.queue import start_now, tick
@@ -67,9 +66,7 @@ def submit(store: Store, request: Request, *, max_runs: int = 0) -> Run:
     with uninterrupted():
         run = _add_row(store, request, max_runs)
         paths = store.home.run(run.id)
-        given = Order.of_shell(
-            request.command, request.cwd, grace=request.grace, stop_on_nan=request.stop_on_nan, attempt=run.attempt
-        )
+        given = Order.of_shell(request.command, request.cwd, grace=request.grace, stop_on_nan=request.stop_on_nan)
         try:
             _write_folder(store.home, run, request)
             order.write_facts(paths, run)
@@ -87,6 +84,8 @@ def enter(store: Store, run: Run, given: Order, *, queue: bool, max_runs: int) -
     """Start a run that waits, or leave it in the queue. Raises MlhubError if it can't be started."""
     if not queue:
         run = start_now(store, run, given, max_runs=max_runs)
+        if run.status == "failed":  # we were so slow that a reader took us for dead
+            raise MlhubError(run.reason or "never started", "Try again.")
         if not run.waiting:
             return run
     paths = store.home.run(run.id)
@@ -148,11 +147,10 @@ def _add_row(store: Store, request: Request, max_runs: int) -> Run:
         )
         run = store.get(run_id)
         home = store.home
-        roots = [root for root in (home.runs, home.checkpoints, home.logs) if root is not None]
-        if run is not None and not any(os.path.lexists(root / str(run_id)) for root in roots):
+        if run is not None and not trash.taken(home, run_id):
             return run
         store.forget(run_id)
-        least_id = 1 + max(run_id, *(max(numbered(root), default=0) for root in roots))
+        least_id = 1 + max(run_id, trash.last_id(home))
 
 
 def _config(request: Request) -> dict[str, Any]:
