@@ -16,7 +16,7 @@ import msgspec
 
 from mlhub.errors import DamagedError, NotFoundError, StoreError
 from mlhub.metrics import summarise
-from mlhub.runner import alerts, identity, order
+from mlhub.runner import identity, order
 from mlhub.runner.truth import NEVER_STARTED_SECONDS, Verdict, find_orphans_of, inspect
 from mlhub.store.runs import ACTIVE
 from mlhub.text import now, seconds_between
@@ -90,7 +90,7 @@ def settle(store: Store, run: Run) -> Run:
         if found is None:
             return run
         verdict = found
-    raised = alerts.read_active(paths) if verdict.status in ACTIVE else []
+    raised = _raised(paths) if verdict.status in ACTIVE else []
     seen = _as_found(run, verdict, raised)
     with _best_effort():
         if seen.active:
@@ -99,6 +99,13 @@ def settle(store: Store, run: Run) -> Run:
             _finish(store, run, seen)
         return store.reload(run)
     return seen
+
+
+def _raised(paths: RunPaths) -> list[dict[str, Any]]:
+    """The alerts of a run that is active: without one, a list need not load how they are read."""
+    from mlhub.runner.alerts import read_active
+
+    return read_active(paths)
 
 
 def _as_found(run: Run, verdict: Verdict, raised: list[dict[str, Any]]) -> Run:
