@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from mlhub import __version__
-from mlhub.cli import data, house, jobs, logs, machine, queue, resume, run, runs, search
+from mlhub.cli import data, house, jobs, logs, machine, notify, queue, resume, run, runs, search
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,3 +54,4 @@ _add("gpu", machine.gpu)
 _add("doctor", machine.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(queue.app, name="queue")
+app.add_typer(notify.app, name="notify")

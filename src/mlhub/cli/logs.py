@@ -1,15 +1,14 @@
-"""`mlhub logs`: a run's output, cleaned of control codes, and the waiting for its end that `run` and the jobs share."""
+"""`mlhub logs`: a run's output, cleaned of control codes, and the waiting for its end that `run` and the jobs share.
+
+Where the bytes are, in the file or compressed beside it, is `mlhub.runner.segments`'.
+"""
 
 from __future__ import annotations
 
 import codecs
-import errno
-import io
-import os
-import stat
 import sys
 import time
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 
@@ -18,14 +17,18 @@ from mlhub.text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mlhub.cli.hub import Hub
+    from mlhub.runner.segments import LogReader
     from mlhub.store.runs import Run
 
 #: how often a followed log is looked at, and how often the run's state
 _LOG_SECONDS = 0.1
 _STATE_SECONDS = 0.3
+#: looked through for the last lines: this much, and as much again a line
+_TAIL, _TAIL_LINE = 64 << 20, 1 << 10
+#: a JSON document of a log is a string in memory; of a longer one it has the end
+_JSON_LIMIT = 64 << 20
+_BLOCK = 1 << 16
 
 
 def logs(
@@ -42,45 +45,58 @@ def logs(
     mlhub logs 3 -n 20        the last 20 lines
     """
     from mlhub.cli.hub import open_hub
-    from mlhub.cli.out import emit_json
     from mlhub.errors import UsageError
+    from mlhub.runner.segments import LogReader
 
+    if json and follow:
+        raise UsageError("--follow and --json both want stdout", "Use one of them.")
     hub = open_hub()
     found = hub.store.find(run)
-    path = hub.home.run(found.id).log
+    reader = LogReader(hub.home.run(found.id))
+    start = start_of_tail(reader, lines)
     if json:
-        if follow:
-            raise UsageError("--follow and --json both want stdout", "Use one of them.")
-        start = _start_of_tail(path, lines)
-        text = clean(_read_from(path, start).decode(errors="replace"))
-        emit_json({"run": found.id, "path": str(path), "lines": text.splitlines()})
+        _print_json(hub, found, reader, start)
         return 0
-    start = _start_of_tail(path, lines)
     if follow:
         ended = follow_run(hub, found, start=start)
         return 0 if ended.status == "completed" else 1
-    tail = LogTail(path, start)
+    tail = LogTail(reader, start)
     while tail.print_new():
         pass
     tail.print_rest()
     return 0
 
 
-class LogTail:
-    """Prints a growing file from a byte offset on, line by line, cleaned; SGR colours stay where colour is wanted."""
+def _print_json(hub: Hub, run: Run, reader: LogReader, start: int) -> None:
+    """The path and the lines from byte `start` on, or the last 64 MiB of them; `offset` says from which byte."""
+    from mlhub.cli.out import emit_json
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
-        self._path = path
+    offset = position = max(start, reader.size - _JSON_LIMIT)
+    parts = []
+    while position < offset + 2 * _JSON_LIMIT:  # a log that grows as fast as it is read would never end
+        data, position = reader.read(position)
+        if not data:
+            break
+        parts.append(data)
+    text = clean(b"".join(parts).decode(errors="replace"))
+    path = str(hub.home.run(run.id).log)
+    emit_json({"run": run.id, "path": path, "offset": offset, "lines": text.splitlines()})
+
+
+class LogTail:
+    """Prints a growing log from a byte offset on, line by line, cleaned; SGR colours stay where colour is wanted."""
+
+    def __init__(self, reader: LogReader, offset: int = 0) -> None:
+        self._reader = reader
         self._offset = offset
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._rest = ""
 
     def print_new(self) -> bool:
-        """Print the whole lines that are new; False if the file has not grown."""
-        data = _read_from(self._path, self._offset, 1 << 20)
+        """Print the whole lines that are new; False if the log has not grown."""
+        data, self._offset = self._reader.read(self._offset)
         if not data:
             return False
-        self._offset += len(data)
         text = self._rest + self._decoder.decode(data)
         # a progress bar redraws its line with \r: each redraw is a line here; a final \r may be half of \r\n
         cut = max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1)) + 1
@@ -102,47 +118,47 @@ class LogTail:
         sys.stdout.flush()
 
 
-def _read_from(path: Path, offset: int, limit: int = -1) -> bytes:
-    with _open(path) as file:
-        file.seek(offset)
-        return file.read(limit)
+def start_of_tail(reader: LogReader, lines: int | None) -> int:
+    """The byte where the last `lines` lines begin, found from the end; 0 for None.
 
-
-def _open(path: Path) -> BinaryIO:
-    """A log to read; an empty one if there is none. Raises OSError for what is no file: a pipe would hang us."""
-    try:
-        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
-    except FileNotFoundError:
-        return io.BytesIO()
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return file
-
-
-def _start_of_tail(path: Path, lines: int | None) -> int:
-    """The byte where the last `lines` lines begin, found from the end of the file."""
+    Lines are looked for so far back and no further: where they are very long there are fewer of them.
+    """
     if lines is None:
         return 0
-    with _open(path) as file:
-        end = position = file.seek(0, 2)
-        found = 0
-        while position > 0:
-            step = min(1 << 16, position)
-            position -= step
-            file.seek(position)
-            block = file.read(step)
-            for index in range(len(block) - 1, -1, -1):
-                if block[index] == 0x0A and position + index + 1 < end:
-                    found += 1
-                    if found == lines:
-                        return position + index + 1
-    return end if lines == 0 else 0
+    end = position = reader.size
+    least = max(0, end - _TAIL - lines * _TAIL_LINE)
+    found = 0
+    while lines and position > least:
+        start = max(least, position - _BLOCK)
+        block = _read_exactly(reader, start, position)
+        if block is None:
+            return start
+        for index in range(len(block) - 1, -1, -1):
+            if block[index] == 0x0A and start + index + 1 < end:
+                found += 1
+                if found == lines:
+                    return start + index + 1
+        position = start
+    return end if lines == 0 else least
+
+
+def _read_exactly(reader: LogReader, start: int, end: int) -> bytes | None:
+    """The bytes from `start` to `end`, or None if some of them can't be had."""
+    data = b""
+    while start + len(data) < end:
+        position = start + len(data)
+        part, after = reader.read(position, end - position)
+        if not part or after - position != len(part):
+            return None
+        data += part
+    return data
 
 
 def follow_run(hub: Hub, run: Run, *, start: int = 0) -> Run:
     """Print `run`'s log until it has ended; the run as it then is. Ctrl-C leaves it running and says so."""
-    tail = LogTail(hub.home.run(run.id).log, start)
+    from mlhub.runner.segments import LogReader
+
+    tail = LogTail(LogReader(hub.home.run(run.id)), start)
     return _until_ended(hub, run, tail)
 
 
@@ -152,16 +168,17 @@ def wait_for(hub: Hub, run: Run) -> Run:
 
 
 def _until_ended(hub: Hub, run: Run, tail: LogTail | None) -> Run:
-    from mlhub.runner.reconcile import refresh, settle
+    from mlhub.runner.reconcile import refresh
 
     try:
         checked = 0.0
         while True:
             grown = tail is not None and tail.print_new()
-            if not grown and (not run.active or (run.condition or "").startswith("unknown: other host")):
+            over = not (run.active or run.to_be_retried) or (run.condition or "").startswith("unknown: other host")
+            if not grown and over:
                 break
-            if time.monotonic() - checked >= _STATE_SECONDS:
-                run = settle(hub.store, run) if run.active else run
+            if not over and time.monotonic() - checked >= _STATE_SECONDS:
+                run = hub.look(run)
                 checked = time.monotonic()
             if not grown:
                 time.sleep(_LOG_SECONDS)

@@ -47,7 +47,7 @@ class Progress:
             if data:
                 self._offset += len(data)
                 self.seen = True
-                if self._bad or b'"NaN"' in data or b'Infinity"' in data:  # nothing else is worth the parsing
+                if self._bad or b"NaN" in data or b"Infinity" in data:  # nothing else is worth the parsing
                     self._take(data)
                 return True
         return False

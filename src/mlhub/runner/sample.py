@@ -190,9 +190,10 @@ class Sampler:
         """The last metrics and the alerts that are over; a notice; the queue, if nobody else looks after it."""
         verdict = inspect(self.paths, self.attempt)
         for _ in range(_LAST_LOOKS):
-            if not self.progress.look():
+            moved = self.progress.look()
+            self.note(self.alerts.evaluate(alerts.Reading(not_finite=self.progress.not_finite)))
+            if not moved:
                 break
-        self.note(self.alerts.evaluate(alerts.Reading(not_finite=self.progress.not_finite)))
         self.note(self.alerts.end())
         if verdict.status == "failed" or (verdict.final and verdict.status in self.settings.notify_on):
             self.tell(verdict.reason or "", _END_KINDS[verdict.status], verdict.status)

@@ -8,7 +8,6 @@ truncating loses what is written in between.) Whose log it is and how it is prin
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import re
@@ -227,6 +226,8 @@ def _has_data(descriptor: int, start: int, end: int) -> bool:
 
 def _free(descriptor: int, start: int, end: int) -> None:
     """Make a hole of a range; the file keeps its size. Raises OSError where the file system can't."""
+    import ctypes  # 4 ms, which a reader does not need
+
     libc = ctypes.CDLL(None, use_errno=True)
     call = libc.fallocate
     call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long)
