@@ -165,3 +165,13 @@ def test_running_anew_warns_when_the_code_has_changed(cli: Cli) -> None:
     assert "code has changed" not in cli("rerun", "old", "--wait").stderr
     (project / "train.py").write_text("print(2)")
     assert "code has changed since run 1: uncommitted changes differ" in cli("rerun", "old", "--wait").stderr
+
+
+def test_waiting_for_a_run_waits_for_its_retries_too(cli: Cli) -> None:
+    cli("run", "--retries", "1", "--wait", "--", "sh", "-c", "exit $((2 - MLHUB_ATTEMPT))")
+    assert (cli.json("show")["attempt"], cli.json("show")["status"]) == (2, "completed")
+
+
+def test_following_shows_every_attempt(cli: Cli) -> None:
+    said = cli("run", "--retries", "1", "-f", "--", "sh", "-c", "echo attempt $MLHUB_ATTEMPT; exit 1", code=1).stdout
+    assert "attempt 1\nattempt 2\n" in said

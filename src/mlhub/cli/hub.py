@@ -23,20 +23,34 @@ class Hub:
     store: Store
     settings: Settings
 
+    def look(self, run: Run) -> Run:
+        """`run` as it is now, for somebody who waits for its end: its turn may come, or its next attempt."""
+        from mlhub.runner.reconcile import settle
+
+        run = settle(self.store, run) if run.active else self.store.reload(run)
+        if run.waiting or run.to_be_retried:
+            self.tick()
+            run = self.store.reload(run)
+        return run
+
     def refresh(self) -> dict[int, Run]:
         """Bring all active rows up to date and start what waits and may start; what was found of each active run."""
         from mlhub.runner.reconcile import refresh_active
 
         found = refresh_active(self.store)
         if self.store.any_waiting():
-            from mlhub.runner.queue import tick
-            from mlhub.text import one_line
-
-            try:
-                tick(self.store, max_runs=self.settings.max_runs, refreshed=True)
-            except StoreError as error:  # a full disk must not keep anybody from reading
-                print(f"warning: the queue stands still: {one_line(error.message)}", file=sys.stderr)  # noqa: T201
+            self.tick(refreshed=True)
         return found
+
+    def tick(self, *, refreshed: bool = False) -> None:
+        """Start what waits and may start."""
+        from mlhub.runner.queue import tick
+        from mlhub.text import one_line
+
+        try:
+            tick(self.store, max_runs=self.settings.max_runs, refreshed=refreshed)
+        except StoreError as error:  # a full disk must not keep anybody from reading
+            print(f"warning: the queue stands still: {one_line(error.message)}", file=sys.stderr)  # noqa: T201
 
 
 def open_home(settings: Settings | None = None) -> Home:

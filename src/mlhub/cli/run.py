@@ -99,7 +99,7 @@ def find_after(hub: Hub, words: str | None) -> tuple[int, ...]:
 
     found = [refresh(hub.store, hub.store.find(word.strip())) for word in (words or "").split(",") if word.strip()]
     for run in found:
-        if run.status in ("failed", "cancelled") and not run.retries:
+        if run.status in ("failed", "cancelled") and not run.to_be_retried:
             raise UsageError(
                 f"--after {run.name}: it {'was ' if run.status == 'cancelled' else ''}{run.status}",
                 f"mlhub resume {run.name} first, or leave --after out.",

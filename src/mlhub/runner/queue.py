@@ -192,7 +192,7 @@ def _pending(store: Store, run: Run) -> Run | None:
     """A run that has to complete before `run`, and may still."""
     for run_id in run.after:
         other = store.get(run_id)
-        if other is not None and (other.active or (other.status == "failed" and other.retries)):
+        if other is not None and (other.active or other.to_be_retried):
             return other
     return None
 
@@ -203,7 +203,7 @@ def _cancel_broken(store: Store, run: Run) -> bool:
         other = store.get(run_id)
         if other is None:
             return cancel(store, run, f"dependency: run {run_id} was removed")
-        if other.status == "cancelled" or (other.status == "failed" and not other.retries):
+        if other.status in ("failed", "cancelled") and not other.to_be_retried:
             return cancel(store, run, f"dependency: run {run_id} ({other.name}) {other.status}")
     return False
 

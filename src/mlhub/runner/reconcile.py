@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 import os
 import socket
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from mlhub.errors import DamagedError, NotFoundError, StoreError
+from mlhub.errors import NotFoundError, StoreError
 from mlhub.metrics import summarise
 from mlhub.runner import identity, order
 from mlhub.runner.truth import NEVER_STARTED_SECONDS, Verdict, find_orphans_of, inspect
@@ -23,8 +23,7 @@ from mlhub.text import now, seconds_between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from mlhub.metrics import Summary
     from mlhub.paths import RunPaths
     from mlhub.store.runs import Run
     from mlhub.store.store import Store
@@ -44,7 +43,7 @@ def refresh_active(store: Store) -> dict[int, Run]:
     for run in store.orphaned():
         living = find_orphans_of(store.home.run(run.id), run.attempt)
         if living != run.orphans:
-            with _best_effort():
+            with suppress(StoreError):
                 store.set_orphans(run, living)
     return found
 
@@ -55,17 +54,6 @@ def listed(store: Store, run: Run, found: dict[int, Run]) -> Run:
     if seen is not None and run.active and not seen.active and seen.attempt == run.attempt:
         run = seen
     return glance(store, run)
-
-
-@contextmanager
-def _best_effort() -> Iterator[None]:
-    """Writes that a full disk or a read-only home may refuse: what was read is true all the same."""
-    try:
-        yield
-    except DamagedError:
-        raise
-    except StoreError:
-        pass
 
 
 def refresh(store: Store, run: Run) -> Run:
@@ -92,7 +80,7 @@ def settle(store: Store, run: Run) -> Run:
         verdict = found
     raised = _raised(paths) if verdict.status in ACTIVE else []
     seen = _as_found(run, verdict, raised)
-    with _best_effort():
+    with suppress(StoreError):  # a full disk, a read-only home: what was read is true all the same
         if seen.active:
             _continue(store, run, seen)
         else:
@@ -200,7 +188,7 @@ def _finish(store: Store, run: Run, seen: Run) -> None:
     )
     if seen.orphans:
         store.set_orphans(run, seen.orphans)
-    if not (seen.status == "failed" and run.retries):
+    if not seen.to_be_retried:
         order.forget(store.home.run(run.id))
 
 
@@ -226,17 +214,25 @@ def glance(store: Store, run: Run) -> Run:
     return run
 
 
+def _of_archive(paths: RunPaths) -> Summary | None:
+    from mlhub.runner.archive import read_summary
+
+    return read_summary(paths)
+
+
 def fold_summary(store: Store, run: Run) -> Run | None:
     """`run` with the next part of its metrics folded into its summary; None when there was nothing new."""
-    path = store.home.run(run.id).metrics
+    paths = store.home.run(run.id)
     try:
-        summary, offset = summarise(path, run.summary, run.summary_offset)
+        summary, offset = summarise(paths.metrics, run.summary, run.summary_offset)
+        if not run.active and offset == run.summary_offset == 0:  # of a rebuilt row: its metrics may be compacted
+            summary = _of_archive(paths) or summary
     except OSError:  # one folder that can't be read must not cost the list of all
         return None
     done = not run.active and offset == run.summary_offset
     if offset == run.summary_offset and not done:
         return None
-    with _best_effort():
+    with suppress(StoreError):
         store.set_summary(run, summary, offset, done=done)
         return store.reload(run)
     return msgspec.structs.replace(run, summary=summary, summary_offset=offset, summary_done=done)

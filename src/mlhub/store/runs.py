@@ -67,6 +67,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def active(self) -> bool:
         return self.status in ACTIVE
 
+    @property
+    def to_be_retried(self) -> bool:
+        """Whether its failure is not the end yet: --retries makes another attempt."""
+        return self.status == "failed" and self.retries > 0
+
     def to_json(self) -> dict[str, Any]:
         """The contract's JSON shape: every field but the store's own book-keeping."""
         return {field: getattr(self, field) for field in self.__struct_fields__ if field not in _BOOK_KEEPING}
