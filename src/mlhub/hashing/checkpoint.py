@@ -40,6 +40,8 @@ FORMAT = 1
 _BATCH = 256
 _WORDS = "backbone.keys"
 _FROZEN = "backbone.clip."
+#: bytes of a header, of any model
+_MOST_HEADER = 1 << 26
 #: key of the sidecar in the file's own metadata
 _METADATA = "mlhub"
 
@@ -118,8 +120,8 @@ class Encoder:
         return Encoded(torch.cat(logits).numpy(), torch.cat(vectors).numpy())
 
 
-def save(path: Path, model: HashingModel, sidecar: Sidecar) -> None:
-    """Write `path` (… .safetensors), whole or not at all, and then its readable sidecar; `sha256` is filled in here.
+def save(path: Path, model: HashingModel, sidecar: Sidecar) -> str:
+    """Write `path` (… .safetensors), whole or not at all, and then its readable sidecar; the `sha256` filled in there.
 
     Frozen weights are not written: they are the pretrained ones, and by far the most.
     """
@@ -134,6 +136,7 @@ def save(path: Path, model: HashingModel, sidecar: Sidecar) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _replace(path, save_tensors(tensors, {_METADATA: text.decode()}))
     _replace(path.with_suffix(".json"), msgspec.json.format(text, indent=1) + b"\n")
+    return about.sha256
 
 
 def _hash(data: bytes) -> str:
@@ -158,6 +161,17 @@ def load(path: Path, device: torch.device | str | None = None) -> Encoder:
         raise _not_one(file, "its weights were changed after they were written")
     model = _rebuild(sidecar.config, tensors, file)
     return Encoder(model, sidecar, file, device)
+
+
+def describe(path: Path) -> Sidecar:
+    """What a checkpoint's file says of its weights, which are left unread. Raises MlhubError as `load` does."""
+    try:
+        with path.open("rb") as file:
+            size = file.read(8)
+            head = size + file.read(min(int.from_bytes(size, "little"), _MOST_HEADER))
+    except OSError as error:
+        raise _not_one(path, str(error)) from None
+    return _read_sidecar(path, head)
 
 
 def _rebuild(config: RunConfig, tensors: dict[str, Tensor], file: Path) -> HashingModel:
@@ -191,7 +205,10 @@ def _find(path: Path) -> Path:
 
 def _read_sidecar(file: Path, data: bytes) -> Sidecar:
     """What the header of a safetensors file says of it; the file has been parsed already."""
-    header = msgspec.json.decode(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    try:
+        header = msgspec.json.decode(data[8 : 8 + int.from_bytes(data[:8], "little")], type=dict[str, dict[str, Any]])
+    except msgspec.DecodeError as error:
+        raise _not_one(file, str(error)) from None
     text = header.get("__metadata__", {}).get(_METADATA)
     if text is None:
         raise _not_one(file, "mlhub did not write it")

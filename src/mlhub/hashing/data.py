@@ -13,7 +13,7 @@ import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -126,8 +126,17 @@ def decode(dataset: Dataset, items: Sequence[Item], backbone: Backbone, workers:
         return torch.stack(list(pool.map(one, items)))
 
 
+#: where both generators of an epoch are: Python's and torch's
+Generators = tuple[Any, Tensor]
+#: a batch, and where they were before and after it
+Prepared = tuple[Batch, Generators, Generators]
+
+
 class Batches:
-    """An epoch's batches, drawn from a seed: the same seed and epoch give the same batches."""
+    """An epoch's batches, drawn from a seed: the same seed and epoch give the same batches.
+
+    They can be taken up again amid an epoch: `generators` tells where they were, `go_to` goes there.
+    """
 
     def __init__(
         self,
@@ -154,6 +163,22 @@ class Batches:
         #: batches a step, and steps an epoch: whole ones, so that each step weighs the same
         self.accumulate = min(config.training.accumulate_grad_batches, full)
         self.steps = full // self.accumulate
+        self._from = 0  # batch that the next epoch to be read begins with
+        self._states: dict[int, Generators | None] = {}  # of generators before a batch
+
+    def generators(self, batch: int) -> Generators | None:
+        """Where the generators are before a batch: of the one last given or the one after it; None at a beginning."""
+        return self._states[batch] if batch else None
+
+    def go_to(self, epoch: int, batch: int, generators: Generators | None) -> None:
+        """Begin with a batch of an epoch, both counted from 0, as if those before had been given.
+
+        Raises an error of Python's or torch's for what is no state of generators.
+        """
+        if generators is not None:
+            random.Random().setstate(generators[0])  # noqa: S311 - not for secrets
+            torch.Generator().set_state(generators[1])
+        self.epoch, self._from, self._states = epoch, batch, {batch: generators}
 
     def __len__(self) -> int:
         return self.steps * self.accumulate
@@ -164,24 +189,34 @@ class Batches:
         draw = random.Random(f"{self.seed}-{self.epoch}")  # noqa: S311 - not for secrets
         generator = torch.Generator().manual_seed(draw.getrandbits(62))
         order = draw.sample(sorted(self.rows), len(self.rows))
-        parts = [order[start : start + self.size] for start in range(0, len(self) * self.size, self.size)]
-        ready: queue.Queue[Batch | BaseException] = queue.Queue(_AHEAD)
+        first, self._from = self._from, 0
+        if first and (state := self._states[first]):
+            draw.setstate(state[0])
+            generator.set_state(state[1])
+        starts = range(first * self.size, len(self) * self.size, self.size)
+        parts = [order[start : start + self.size] for start in starts]
+        ready: queue.Queue[Prepared | BaseException] = queue.Queue(_AHEAD)
         stop = threading.Event()
 
         def work() -> None:
             try:
+                after = _where(draw, generator)
                 for part in parts:
-                    _put(ready, self.prepare(part, draw, generator), stop)
+                    before, batch = after, self.prepare(part, draw, generator)
+                    after = _where(draw, generator)
+                    _put(ready, (batch, before, after), stop)
             except BaseException as error:
                 _put(ready, error, stop)
 
         thread = threading.Thread(target=work, daemon=True, name="batches")
         thread.start()
         try:
-            for _ in parts:
-                batch = ready.get()
-                if isinstance(batch, BaseException):
-                    raise batch
+            for number, _ in enumerate(parts, first):
+                prepared = ready.get()
+                if isinstance(prepared, BaseException):
+                    raise prepared
+                batch, before, after = prepared
+                self._states = {number: before, number + 1: after}
                 yield batch
         finally:
             stop.set()
@@ -231,7 +266,11 @@ def caption(captions: tuple[str, ...], draw: random.Random) -> str:
     return " ".join(captions)
 
 
-def _put(ready: queue.Queue[Batch | BaseException], value: Batch | BaseException, stop: threading.Event) -> None:
+def _where(draw: random.Random, generator: torch.Generator) -> Generators:
+    return draw.getstate(), generator.get_state()
+
+
+def _put(ready: queue.Queue[Prepared | BaseException], value: Prepared | BaseException, stop: threading.Event) -> None:
     """Wait for room, but not for a reader that has gone."""
     while not stop.is_set():
         try:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlhub.hashing.backbones import Tokens
     from mlhub.hashing.data import Batch
     from mlhub.hashing.model import HashingModel
+    from mlhub.hashing.stop import Stop
 
 #: the learning rate ends at this share of its peak
 _FLOOR = 0.02
@@ -43,12 +44,13 @@ class Held:
 class HashingModule(LightningModule):
     """Trains a HashingModel. `losses` holds the anchors; the model alone is what a checkpoint keeps."""
 
-    def __init__(self, model: HashingModel, losses: Losses, config: RunConfig, held: Held) -> None:
+    def __init__(self, model: HashingModel, losses: Losses, config: RunConfig, held: Held, stop: Stop) -> None:
         super().__init__()
         self.model = model
         self.losses = losses
         self.config = config
         self.held = held
+        self.stop = stop
         self._seen = 0
         self._since = time.monotonic()
         self._warned: set[str] = set()
@@ -102,7 +104,10 @@ class HashingModule(LightningModule):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """`val/{i2t,t2i}/{map,r1,r5,r10}_{bits,float}`, means over languages; `val/map_{bits}` over directions."""
+        """`val/{i2t,t2i}/{map,r1,r5,r10}_{bits,float}`, means over languages; `val/map_{bits}` over directions.
+
+        Raises Stopped between two parts of it if a stop is asked for.
+        """
         images = self._images()
         tables = [self._directions(images, self._texts(names), concepts) for names, concepts in self.held.names]
         values: dict[str, float] = {}
@@ -114,14 +119,18 @@ class HashingModule(LightningModule):
 
     def _images(self) -> Output:
         backbone = self.model.backbone
-        outputs = [
-            self.model.images(backbone.batch(part, None).to(self.device))
-            for part in torch.split(self.held.pictures, 256)
-        ]
+        outputs = []
+        for part in torch.split(self.held.pictures, 256):
+            self.stop.check()
+            outputs.append(self.model.images(backbone.batch(part, None).to(self.device)))
         return _joined(outputs)
 
     def _texts(self, names: tuple[Tokens, ...]) -> Output:
-        return _joined([self.model.texts(tuple(part.to(self.device) for part in tokens)) for tokens in names])
+        outputs = []
+        for tokens in names:
+            self.stop.check()
+            outputs.append(self.model.texts(tuple(part.to(self.device) for part in tokens)))
+        return _joined(outputs)
 
     def _directions(self, images: Output, texts: Output, concepts: Tensor) -> dict[str, float]:
         relevant = (self.held.concepts[:, None] == concepts).numpy()
@@ -130,6 +139,7 @@ class HashingModule(LightningModule):
         image_vectors, text_vectors = images.vectors.numpy(), texts.vectors.numpy()
         values: dict[str, float] = {}
         for bits in self.config.model.bit_list:
+            self.stop.check()
             values |= _named("i2t", str(bits), evaluate_codes(image_codes, text_codes, relevant, bits))
             values |= _named("t2i", str(bits), evaluate_codes(text_codes[asked], image_codes, relevant.T[asked], bits))
         values |= _named("i2t", "float", evaluate_float(image_vectors, text_vectors, relevant))

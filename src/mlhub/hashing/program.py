@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from mlhub.hashing.checkpoint import Encoder
 
 
+#: what is noted beside the outcome
+_facts: dict[str, object] = {}
+
+
 def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None, *, is_run: bool = True) -> int:
     """Run `main` with the command line's arguments; the exit status. 0 done, 1 failed, 2 wrong usage.
 
@@ -45,6 +49,17 @@ def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None =
         raise
     note("completed")
     return 0
+
+
+def remember(**facts: object) -> None:
+    """Have `outcome.json` say more in the end, for advice after a failure: such as the batch size in use."""
+    _facts.update(facts)
+
+
+def attempt() -> int:
+    """The number of this start of the run's process; 1 outside a run."""
+    number = os.environ.get("MLHUB_ATTEMPT", "1")
+    return int(number) if number.isascii() and number.isdigit() else 1
 
 
 def _silent(_outcome: str, _error: str = "") -> None: ...
@@ -75,9 +90,10 @@ def write_outcome(outcome: str, error: str = "") -> None:
     said = {
         "outcome": outcome,
         "error": error,
-        "attempt": int(os.environ.get("MLHUB_ATTEMPT", "1")),
+        "attempt": attempt(),
         "token": os.environ.get("MLHUB_RUN_TOKEN", ""),
         "time": time.time(),
+        **_facts,
     }
     with contextlib.suppress(MlhubError):  # a full disk: the exit record was reserved, and says it
         write_json(paths.outcome, said)

@@ -20,6 +20,7 @@ from mlhub.data.prepare import prepare
 from mlhub.data.weights import require
 from mlhub.errors import MlhubError, UsageError
 from mlhub.hashing import preset, program
+from mlhub.hashing.stop import STATUS, Stop, Stopped
 from mlhub.paths import RunPaths
 from mlhub.settings import Settings
 
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from mlhub.config import RunConfig
     from mlhub.data.items import Dataset, Item
     from mlhub.hashing.backbones import Backbone, Tokens
+    from mlhub.hashing.callbacks import Checkpoints
     from mlhub.hashing.data import Batches, Concepts
     from mlhub.hashing.module import Held
+    from mlhub.hashing.state import State
 
 #: texts encoded at once where no gradient is wanted
 _TEXTS = 256
@@ -52,7 +55,20 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def train(config: RunConfig, paths: RunPaths) -> None:
-    """Train, leave metrics and checkpoints in the run's folder. Raises MlhubError for wrong data or weights."""
+    """Train, leave metrics and checkpoints in the run's folder. Raises MlhubError for wrong data or weights.
+
+    Another attempt of a run continues where the one before saved its state last. SIGTERM has it save and leave.
+    """
+    with Stop() as stop:
+        try:
+            _train(config, paths, stop)
+        except SystemExit:
+            if stop.asked and not stop.training:
+                say("stopped before the first step")
+            raise
+
+
+def _train(config: RunConfig, paths: RunPaths, stop: Stop) -> None:
     preset.check_monitor(config)
     require(config.model)
     for key in preset.unused(config):
@@ -65,15 +81,17 @@ def train(config: RunConfig, paths: RunPaths) -> None:
         torch.set_num_threads(1)  # the second core prepares batches: faster than two threads here
     seed_everything(config.training.seed, verbose=False)
     _quiet()
-    _fit(config, dataset, paths)
+    _fit(config, dataset, paths, stop)
 
 
-def _fit(config: RunConfig, dataset: Dataset, paths: RunPaths) -> None:
+def _fit(config: RunConfig, dataset: Dataset, paths: RunPaths, stop: Stop) -> None:
     from mlhub.hashing import data
+    from mlhub.hashing.callbacks import Checkpoints
     from mlhub.hashing.losses import Losses
     from mlhub.hashing.model import HashingModel
     from mlhub.hashing.module import HashingModule
 
+    begun = _begun(config, dataset, paths)
     concepts = data.gather(dataset, config.data.languages)
     backbone = _backbone(config, concepts)
     items = dataset.select("train")
@@ -83,12 +101,15 @@ def _fit(config: RunConfig, dataset: Dataset, paths: RunPaths) -> None:
         backbone = _encoded_once(backbone, config.model.pretrained, concepts)
     pictures = _pictures(config, dataset, items, backbone, training=True)
     held = _held(config, dataset, concepts, backbone)
-    batches = data.Batches(config, _batch_size(config), backbone, concepts, items, pictures)
+    size = begun["batch_size"] if begun else _batch_size(config)
+    program.remember(batch_size=size)
+    batches = data.Batches(config, size, backbone, concepts, items, pictures)
     model = HashingModel(backbone, config.model.dropout)
     losses = Losses(config.loss, config.model.bit_list, concepts.trained)
     _start(backbone, model, losses, concepts, pictures)
-    module = HashingModule(model, losses, config, held)
-    trainer = _trainer(config, dataset, paths, batches)
+    module = HashingModule(model, losses, config, held, stop)
+    kept = Checkpoints(paths.checkpoints, config, dataset, os.environ.get("MLHUB_RUN_ID"), batches, stop, begun)
+    trainer = _trainer(config, paths, batches, kept)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     epoch = f"{batches.steps} steps an epoch, batch {batches.size}"
     say(f"model {config.model.backbone}: {parameters:,} parameters; {epoch}")
@@ -96,33 +117,52 @@ def _fit(config: RunConfig, dataset: Dataset, paths: RunPaths) -> None:
     say(f"done: {paths.checkpoints}")
 
 
-def _run(trainer: Any, module: Any, batches: Any) -> None:  # noqa: ANN401 - Lightning is not known at the top
-    from lightning.pytorch.utilities.exceptions import SIGTERMException
+def _begun(config: RunConfig, dataset: Dataset, paths: RunPaths) -> State | None:
+    """What an earlier attempt of this run saved, if it can be continued from."""
+    from mlhub.hashing import state
 
+    if program.attempt() == 1:
+        return None
+    try:
+        begun = state.load(paths.checkpoints / state.NAME, config, dataset.fingerprint)
+    except MlhubError as error:
+        say(f"starts from the beginning: {error.message}")
+        return None
+    if begun is None:
+        say("starts from the beginning: no state was saved")
+    else:
+        say(f"continues from step {begun['step']}, epoch {begun['place'][0] + 1}")
+    return begun
+
+
+def _run(trainer: Any, module: Any, batches: Any) -> None:  # noqa: ANN401 - Lightning is not known at the top
     started = time.monotonic()
     try:
         trainer.fit(module, train_dataloaders=batches, val_dataloaders=[0])
-    except SIGTERMException:
-        say(f"stopped at step {trainer.global_step}; checkpoints/last is kept")
-        raise SystemExit(143) from None  # as a shell says it of a process that SIGTERM ended
+    except Stopped:
+        kept = "checkpoints/last is kept" if trainer.global_step else "nothing is kept"
+        say(f"stopped at step {trainer.global_step}; {kept}")
+        raise SystemExit(STATUS) from None
     say(f"trained {trainer.global_step} steps in {time.monotonic() - started:.0f} s")
 
 
-def _trainer(config: RunConfig, dataset: Dataset, paths: RunPaths, batches: Batches) -> Any:  # noqa: ANN401 - as above
+def _trainer(config: RunConfig, paths: RunPaths, batches: Batches, kept: Checkpoints) -> Any:  # noqa: ANN401 - as above
     from lightning.pytorch import Trainer
     from lightning.pytorch.callbacks import Callback, EarlyStopping
 
-    from mlhub.hashing.callbacks import Checkpoints, EpochLines
+    from mlhub.hashing.callbacks import EpochLines
     from mlhub.lightning import MlhubLogger
 
     training, checkpoint = config.training, config.checkpoint
-    callbacks: list[Callback] = [
-        Checkpoints(paths.checkpoints, config, dataset, os.environ.get("MLHUB_RUN_ID")),
-        EpochLines(checkpoint.monitor),
-    ]
+    callbacks: list[Callback] = [kept, EpochLines(checkpoint.monitor)]
     if training.early_stopping_patience is not None:
         callbacks.append(
-            EarlyStopping(checkpoint.monitor, mode=checkpoint.mode, patience=training.early_stopping_patience)
+            EarlyStopping(
+                checkpoint.monitor,
+                mode=checkpoint.mode,
+                patience=training.early_stopping_patience,
+                check_on_train_epoch_end=False,
+            )
         )
     # 1 is one epoch and less a share of it; more are steps across epochs; the callback sees to one at the end
     interval, total = training.val_check_interval, batches.steps * training.max_epochs
