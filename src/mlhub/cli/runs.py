@@ -102,14 +102,18 @@ def show(
     mlhub show               the newest
     mlhub show calm-otter --json
     """
+    from msgspec.structs import replace
+
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import emit_json
+    from mlhub.runner.alerts import read_active
     from mlhub.runner.reconcile import listed, refresh
 
     hub = open_hub()
     named = hub.store.find(run)
     active = hub.refresh()
     found = refresh(hub.store, listed(hub.store, hub.store.reload(named), active))
+    found = replace(found, alerts=read_active(hub.home.run(found.id)))  # some stay with a run that has ended
     if json:
         emit_json(found.to_json() | extra_json(hub, found))
         return 0
