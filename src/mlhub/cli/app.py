@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from mlhub import __version__
-from mlhub.cli import data, house, jobs, logs, machine, notify, queue, resume, run, runs, search
+from mlhub.cli import data, house, jobs, logs, machine, metrics, notify, queue, resume, run, runs, search
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _add("run", run.run, run.RunCommand)
 _add("ls", runs.ls)
 _add("show", runs.show)
 _add("logs", logs.logs)
+_add("metrics", metrics.metrics)
 _add("stop", runs.stop)
 _add("resume", resume.resume)
 _add("rerun", resume.rerun)

@@ -1,0 +1,225 @@
+"""`mlhub metrics`: a run's records for other programs, as JSON lines, CSV or Parquet. No file is too long."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from typing import Annotated, BinaryIO
+
+import typer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Record = dict[str, object]
+    Records = Callable[[], Iterator[Record]]
+
+#: first columns of a table, in this order
+_PLACE = ("step", "epoch", "time", "attempt")
+#: rows that go into a Parquet file at once
+_ROWS = 1 << 15
+
+
+def metrics(
+    run: Annotated[str, typer.Argument(metavar="[RUN]", show_default=False)] = "@last",
+    form: Annotated[str, typer.Option("--format", metavar="jsonl|csv|parquet", help="Form of the export.")] = "jsonl",
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of stdout.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="Metrics whose names match.")] = None,
+    system: Annotated[bool, typer.Option("--system", help="GPU, CPU, memory, disk and network instead.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also what a later attempt superseded.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> int:
+    """Export a run's metrics. A table has a row a record: step, epoch, time, attempt, then the metrics by name.
+
+    \b
+    mlhub metrics calm-otter --format csv -o otter.csv
+    mlhub metrics 3 --only 'val/*' | jq .
+    mlhub metrics --system --format parquet -o system.parquet
+    """
+    from mlhub.cli.hub import open_hub
+    from mlhub.errors import UsageError
+    from mlhub.runner.archive import records
+
+    if form not in _WRITERS:
+        raise UsageError(f"--format {form}: no such form", f"There are: {', '.join(_WRITERS)}.")
+    if json and (form != "jsonl" or output):
+        raise UsageError("--json prints an array on stdout", "Leave --format and --output out.")
+    if form == "parquet" and output is None and sys.stdout.isatty():
+        raise UsageError("Parquet is nothing to be read on a terminal", "Name a file: -o FILE")
+    hub = open_hub()
+    paths = hub.home.run(hub.store.find(run).id)
+    path = paths.system if system else paths.metrics
+
+    read = _Reader(lambda: _chosen(records(path, superseded=every), only or [], with_attempt=every))
+    with _output(output) as file:
+        (_write_array if json else _WRITERS[form])(read, file)
+    return 0
+
+
+class _Reader:
+    """The records, as often as they are asked for; those a run logs meanwhile are left to the next export."""
+
+    def __init__(self, read: Records) -> None:
+        self._read = read
+        self._count: int | None = None
+
+    def __call__(self) -> Iterator[Record]:
+        from itertools import islice
+
+        count = 0
+        for record in islice(self._read(), self._count):
+            count += 1
+            yield record
+        self._count = count
+
+
+def _chosen(found: Iterator[Record], patterns: list[str], *, with_attempt: bool) -> Iterator[Record]:
+    """Of each record its place and the metrics that match; records of which no metric is left are left out."""
+    from fnmatch import fnmatchcase
+
+    wanted: dict[str, bool] = {}
+    for record in found:
+        if with_attempt:
+            record.setdefault("attempt", 1)
+        if not patterns:
+            yield record
+            continue
+        for name in record.keys() - wanted.keys():
+            wanted[name] = name in _PLACE or any(fnmatchcase(name, pattern) for pattern in patterns)
+        kept = {name: value for name, value in record.items() if wanted[name]}
+        if any(name not in _PLACE for name in kept):
+            yield kept
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[BinaryIO]:
+    """stdout, or a file that is there only once it is whole."""
+    if path is None:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    from mlhub.errors import MlhubError
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+        temporary.replace(path)
+    except OSError as error:
+        raise MlhubError(
+            f"{path}: {error.strerror or error}", "Name a file in a folder that can be written."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_lines(read: Records, file: BinaryIO) -> None:
+    encode = _encoder()
+    file.writelines(encode(record).encode() + b"\n" for record in read())
+
+
+def _write_array(read: Records, file: BinaryIO) -> None:
+    encode = _encoder()
+    before = b"[\n"
+    for record in read():
+        file.write(before + encode(record).encode())
+        before = b",\n"
+    file.write(b"\n]\n" if before == b",\n" else b"[]\n")
+
+
+def _encoder() -> Callable[[object], str]:
+    """ASCII alone, so that no control character of a metric's name or text reaches a terminal."""
+    import json
+
+    return json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _columns(read: Records) -> list[str]:
+    """The keys of all records: place first, then by name."""
+    names: dict[str, None] = {}
+    for record in read():
+        names.update(dict.fromkeys(record))
+    return [*(name for name in _PLACE if name in names), *sorted(name for name in names if name not in _PLACE)]
+
+
+def _write_csv(read: Records, file: BinaryIO) -> None:
+    import csv
+    import io
+
+    from mlhub.text import one_line
+
+    columns = _columns(read)
+    shown = one_line if file is sys.stdout.buffer and sys.stdout.isatty() else str
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    try:
+        rows = csv.writer(text, lineterminator="\n")
+        if columns:
+            rows.writerow([shown(name) for name in columns])
+        for record in read():
+            rows.writerow([shown(_cell(record.get(name))) for name in columns])
+    finally:
+        text.detach()
+
+
+def _cell(value: object) -> str:
+    """A value in a table of text: numbers and words as they are, nothing for what isn't there, JSON for the rest."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else _encoder()(value)
+
+
+def _write_parquet(read: Records, file: BinaryIO) -> None:
+    """Numbers as 64-bit floats (steps, epochs and attempts as integers, if they are), all else as text."""
+    from itertools import islice
+
+    from mlhub.errors import MlhubError
+
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise MlhubError("Parquet needs pyarrow, which is not installed", "pip install 'mlhub[archive]'") from None
+    kinds = _kinds(read)
+    types = {"int": pa.int64(), "float": pa.float64(), "text": pa.string()}
+    schema = pa.schema([pa.field(name, types[kind]) for name, kind in kinds.items()])
+    found = read()
+    with parquet.ParquetWriter(pa.PythonFile(file, mode="w"), schema, compression="zstd") as writer:
+        while part := list(islice(found, _ROWS)):
+            arrays = [pa.array([_as(kind, r.get(name)) for r in part], types[kind]) for name, kind in kinds.items()]
+            writer.write_table(pa.table(arrays, schema=schema))
+
+
+def _kinds(read: Records) -> dict[str, str]:
+    """Which type each column has: `int`, `float` or `text`."""
+    from mlhub.metrics import read_number
+
+    kinds: dict[str, str] = {}
+    for record in read():
+        for name, value in record.items():
+            whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
+            kind = "int" if whole and name in _PLACE else "text" if read_number(value) is None else "float"
+            if value is not None:
+                known = kinds.setdefault(name, kind)
+                kinds[name] = known if known == kind else "text" if "text" in (known, kind) else "float"
+    return {name: kinds.get(name, "text") for name in _columns(read)}
+
+
+def _as(kind: str, value: object) -> object:
+    from mlhub.metrics import read_number
+
+    if value is None or (kind == "int" and not isinstance(value, int)):
+        return None
+    if kind == "int":
+        return value
+    return read_number(value) if kind == "float" else _cell(value)
+
+
+_WRITERS: dict[str, Callable[[Records, BinaryIO], None]] = {
+    "jsonl": _write_lines,
+    "csv": _write_csv,
+    "parquet": _write_parquet,
+}
