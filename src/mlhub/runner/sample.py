@@ -197,7 +197,9 @@ class Sampler:
         self.note(self.alerts.end())
         if verdict.status == "failed" or (verdict.final and verdict.status in self.settings.notify_on):
             self.tell(verdict.reason or "", _END_KINDS[verdict.status], verdict.status)
-        if record.read_exit(self.folder) is None:
+        home = self.settings.to_home()
+        if record.read_exit(self.folder) is None and home.database.exists():
+            os.environ["MLHUB_HOME"] = str(home.root)
             with contextlib.suppress(OSError):
                 start_module("mlhub.runner.tick")
 
