@@ -175,3 +175,13 @@ def test_waiting_for_a_run_waits_for_its_retries_too(cli: Cli) -> None:
 def test_following_shows_every_attempt(cli: Cli) -> None:
     said = cli("run", "--retries", "1", "-f", "--", "sh", "-c", "echo attempt $MLHUB_ATTEMPT; exit 1", code=1).stdout
     assert "attempt 1\nattempt 2\n" in said
+
+
+def test_what_was_cancelled_before_it_began_can_be_resumed_and_run_anew(cli: Cli) -> None:
+    cli("run", "--name", "busy", "--", "sleep", "1000")
+    cli("run", "--queue", "--name", "never", "--", "echo", "hello there")
+    cli("stop", "never")
+    cli("resume", "never", "--wait")
+    assert cli("logs", "never").stdout == "hello there\n"
+    cli("rerun", "never", "--wait", "--name", "again")
+    assert cli("logs", "again").stdout == "hello there\n"

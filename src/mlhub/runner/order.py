@@ -73,9 +73,21 @@ def forget(paths: RunPaths) -> None:
         paths.order.unlink(missing_ok=True)
 
 
-def write_facts(paths: RunPaths, run: Run, **changes: object) -> None:
-    """`queue.json`: the row's facts that no other file has, from which a lost database is made anew. Best effort."""
-    facts: dict[str, Any] = {
+def write_facts(paths: RunPaths, run: Run, given: Order | None = None) -> None:
+    """`queue.json`: the row's facts that no other file has, from which a lost database is made anew. Best effort.
+
+    And, from the first time on, what was ordered, without its environment: a run may be cancelled before any launch.
+    """
+    old = record.read_json(str(paths.queue)) or {}
+    facts: dict[str, Any] = {name: old[name] for name in _ORDERED if name in old}
+    if given is not None:
+        facts = {
+            "argv": list(given.argv),
+            "cwd": str(given.cwd),
+            "grace": given.grace,
+            "stop_on_nan": given.stop_on_nan,
+        }
+    facts |= {
         "attempt": run.attempt,
         "priority": run.priority,
         "place": run.place,
@@ -87,7 +99,22 @@ def write_facts(paths: RunPaths, run: Run, **changes: object) -> None:
         "waiting": run.waiting,
     }
     with suppress(OSError):  # without it a rebuilt row has no priority; a full disk must not stop a start
-        record.write_json(str(paths.queue), facts | changes, durable=False)
+        record.write_json(str(paths.queue), facts, durable=False)
+
+
+_ORDERED = ("argv", "cwd", "grace", "stop_on_nan")
+
+
+def recorded(paths: RunPaths, run: Run) -> Order | None:
+    """What was started last, or ordered and never started, with the environment of this process; None if not known."""
+    files = [paths.attempt(number).launch for number in range(run.attempt, 0, -1)]
+    for file in (*files, paths.queue):
+        tree = record.read_json(str(file)) or {}
+        argv, cwd = tree.get("argv"), record.text(tree, "cwd")
+        if isinstance(argv, list) and argv and all(isinstance(word, str) for word in argv) and cwd:
+            grace, on_nan = record.real(tree, "grace") or 0.0, tree.get("stop_on_nan") is True
+            return Order.of_shell(tuple(argv), Path(cwd), grace=grace, stop_on_nan=on_nan)
+    return None
 
 
 def requeue(

@@ -79,7 +79,7 @@ def launch_claimed(store: Store, run: Run, given: Order, *, keep_turn: bool = Fa
     With `keep_turn` a full disk is no failure of the run's: it goes back into the queue.
     """
     paths = store.home.run(run.id)
-    order.write_facts(paths, run, waiting=False)
+    order.write_facts(paths, run)
     try:
         started = launch(paths, run.attempt, order.to_launch(store.home, run, given))
     except AlreadyStartedError:  # we were so slow that our claim was given to another

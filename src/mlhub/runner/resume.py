@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mlhub.errors import MlhubError, StoreError, UsageError
-from mlhub.runner import record
 from mlhub.runner.folder import read_spec
-from mlhub.runner.order import Order, requeue, write
+from mlhub.runner.order import Order, recorded, requeue, write
 from mlhub.runner.queue import end_orphans
 from mlhub.runner.spec import git_state
 from mlhub.runner.submit import Request, enter, uninterrupted
@@ -83,20 +82,13 @@ def _check(run: Run) -> None:
 
 
 def recorded_order(paths: RunPaths, run: Run) -> Order:
-    """What the run's newest launch started, with the environment of this process. Raises MlhubError."""
-    for attempt in range(run.attempt, 0, -1):
-        tree = record.read_json(str(paths.attempt(attempt).launch))
-        argv, cwd = (tree or {}).get("argv"), record.text(tree, "cwd")
-        if isinstance(argv, list) and argv and all(isinstance(word, str) for word in argv) and cwd:
-            return Order.of_shell(
-                tuple(argv),
-                Path(cwd),
-                grace=record.real(tree, "grace") or 0.0,
-                stop_on_nan=(tree or {}).get("stop_on_nan") is True,
-            )
-    raise MlhubError(
-        f"run {run.id} ({run.name}): its folder does not say what was started", "Start it anew: mlhub run …"
-    )
+    """What the run was started with, and the environment of this process. Raises MlhubError."""
+    given = recorded(paths, run)
+    if given is None:
+        raise MlhubError(
+            f"run {run.id} ({run.name}): its folder does not say what was started", "Start it anew: mlhub run …"
+        )
+    return given
 
 
 def _restore_metrics(paths: RunPaths) -> None:

@@ -69,7 +69,7 @@ def submit(store: Store, request: Request, *, max_runs: int = 0) -> Run:
         given = Order.of_shell(request.command, request.cwd, grace=request.grace, stop_on_nan=request.stop_on_nan)
         try:
             _write_folder(store.home, run, request)
-            order.write_facts(paths, run)
+            order.write_facts(paths, run, given)
             if request.queue or request.retries:
                 order.write(paths, given)
         except OSError as error:
