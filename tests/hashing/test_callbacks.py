@@ -35,6 +35,7 @@ def saves(monkeypatch):
     found = []
     original = callbacks.save
     monkeypatch.setattr(callbacks, "_SHORT", -1)
+    monkeypatch.setattr(callbacks, "_DEAR", 0)
     monkeypatch.setattr(
         callbacks, "save", lambda path, *rest: (found.append((path.stem, rest[1])), original(path, *rest))
     )
@@ -76,6 +77,12 @@ def test_a_long_epoch_keeps_last_on_its_way(fit, saves, monkeypatch):
     monkeypatch.setattr(callbacks, "_LONG", -1)
     fit(max_epochs=1)
     assert [about.step for name, about in saves if name == "last"] == [1, 2, 2]
+
+
+def test_saving_at_epochs_ends_waits_a_hundred_times_what_it_took(fit, saves, monkeypatch):
+    monkeypatch.setattr(callbacks, "_DEAR", 1e6)
+    fit(max_epochs=4)
+    assert [about.step for name, about in saves if name == "last"] == [2, 8]
 
 
 def test_only_the_very_weights_that_were_measured_carry_metrics(fit, saves):

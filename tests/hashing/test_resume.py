@@ -1,14 +1,19 @@
 """A training that was stopped and continued ends as one that was not: to the bit, on a CPU with one thread."""
 
+import json
+
 import msgspec
+import open_clip
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from mlhub.config import CheckpointConfig, LoggingConfig, LossConfig, ModelConfig
+from mlhub.config import CheckpointConfig, DataConfig, LoggingConfig, LossConfig, ModelConfig
 from mlhub.errors import MlhubError
-from mlhub.hashing import callbacks, checkpoint, module, program, train
+from mlhub.hashing import backbones, callbacks, checkpoint, module, program, train
 from mlhub.metrics import current_records, find_marks
 from mlhub.paths import RunPaths
+from tests.hashing.test_backbones import TINY_CLIP
 from tests.hashing.test_train import configuration, make_home
 
 CLOCKED = ("time", "train/examples_per_s")
@@ -252,3 +257,41 @@ def test_what_a_killed_writer_left_is_swept_away(attempt, saved):
         rest.write_bytes(b"half")
     attempt(settings(max_epochs=3), 2)
     assert not any(rest.exists() for rest in rests)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """A very small model of open_clip, and weights of it in a file."""
+    path = tmp_path / "mlhub-test-clip.json"
+    path.write_text(json.dumps(TINY_CLIP))
+    open_clip.add_model_config(path)
+    torch.manual_seed(7)
+    model = backbones.build(ModelConfig(backbone="mlhub-test-clip"), 32, texts=["a"])
+    save_file(model.clip.state_dict(), tmp_path / "clip.safetensors")
+    return str(tmp_path / "clip.safetensors")
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("at", [3, 6])
+def test_a_model_of_open_clip_too(attempt, clip, frozen, at):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    config = msgspec.structs.replace(
+        settings(max_epochs=3),
+        model=ModelConfig(backbone="mlhub-test-clip", pretrained=clip, freeze_backbone=frozen, dropout=0.2),
+        data=DataConfig(dataset="shapes", image_size=32),
+    )
+    assert ending(interrupted(attempt, config, at=at)) == ending(attempt(config, name="whole"))
+    torch.set_num_threads(threads)
+
+
+def test_frozen_weights_are_not_in_the_state(attempt, clip):
+    config = msgspec.structs.replace(
+        settings(max_epochs=3),
+        model=ModelConfig(backbone="mlhub-test-clip", pretrained=clip, freeze_backbone=True),
+        data=DataConfig(dataset="shapes", image_size=32),
+    )
+    with pytest.raises(SystemExit):
+        attempt(config, at=6)
+    tree = torch.load(program.run_folder().checkpoints / "state.pt", weights_only=True)
+    assert not [name for name in tree["weights"] if "clip" in name]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: seconds after which `last` is written amid an epoch, and before which it isn't written again at an epoch's end
 _LONG = 600
 _SHORT = 10
+#: nor before this many times what writing it took: saving is to cost a training 1 % at most
+_DEAR = 100
 
 
 class Checkpoints(Callback):
@@ -63,6 +65,7 @@ class Checkpoints(Callback):
         self.measured: tuple[int, dict[str, float]] = (-1, {})  # step of the last validation, and its metrics
         self.considered = -1  # step of the last one that could become the best
         self.saved = time.monotonic()
+        self.cost = 0.0  # seconds that saving took last
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         state.sweep(self.folder)
@@ -113,7 +116,7 @@ class Checkpoints(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.place = Place(self.epoch + 1, 0)
-        if self._due() and time.monotonic() - self.saved > _SHORT:
+        if self._due() and time.monotonic() - self.saved > max(_SHORT, _DEAR * self.cost):
             self._keep(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -168,6 +171,7 @@ class Checkpoints(Callback):
 
     def _keep(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """`last` and the state, from time to time. For want of room the training goes on with those of before."""
+        started = time.monotonic()
         try:
             digest = self._save("last", trainer, pl_module)
             if not trainer.should_stop:
@@ -175,6 +179,7 @@ class Checkpoints(Callback):
         except MlhubError as error:
             print(f"warning: {error.message}; training goes on", flush=True)  # noqa: T201 - stdout is the run's log
         self.saved = time.monotonic()
+        self.cost = self.saved - started
 
     def _save_state(self, trainer: Trainer, pl_module: LightningModule, digest: str) -> None:
         tree = {
