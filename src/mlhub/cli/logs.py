@@ -130,28 +130,31 @@ def start_of_tail(reader: LogReader, lines: int | None) -> int:
     found = 0
     while lines and position > least:
         start = max(least, position - _BLOCK)
-        block = _read_exactly(reader, start, position)
-        if block is None:
-            return start
+        first, block = _read_end(reader, start, position)
         for index in range(len(block) - 1, -1, -1):
-            if block[index] == 0x0A and start + index + 1 < end:
+            if block[index] == 0x0A and first + index + 1 < end:
                 found += 1
                 if found == lines:
-                    return start + index + 1
+                    return first + index + 1
+        if first > start:
+            return start  # from the line on that says what can't be read
         position = start
     return end if lines == 0 else least
 
 
-def _read_exactly(reader: LogReader, start: int, end: int) -> bytes | None:
-    """The bytes from `start` to `end`, or None if some of them can't be had."""
-    data = b""
-    while start + len(data) < end:
-        position = start + len(data)
+def _read_end(reader: LogReader, start: int, end: int) -> tuple[int, bytes]:
+    """The bytes from `start` to `end`, or those behind what of them can't be had; where they begin."""
+    first, data = start, b""
+    while first + len(data) < end:
+        position = first + len(data)
         part, after = reader.read(position, end - position)
-        if not part or after - position != len(part):
-            return None
-        data += part
-    return data
+        if not part:
+            break
+        if after - position == len(part):
+            data += part
+        else:
+            first, data = min(after, end), b""
+    return first, data
 
 
 def follow_run(hub: Hub, run: Run, *, start: int = 0) -> Run:
