@@ -69,7 +69,8 @@ class Plan:
     after: int
     cli_after: float  # of what a submission usually takes
     retries: int
-    killed: set[str] = field(default_factory=set)
+    #: the attempt each was killed in
+    killed: dict[str, int] = field(default_factory=dict)
     cli: subprocess.Popen[bytes] | None = None
     born: float = 0.0
     took: float = 0.0
@@ -183,7 +184,7 @@ class Soak:
         if "cli" in plan.victims and age > plan.cli_after * self.submission:
             plan.cli.kill()
             plan.cli.wait()
-            plan.killed.add("cli")
+            plan.killed["cli"] = 0
         return True
 
     def look_at_processes(self) -> None:
@@ -207,22 +208,23 @@ class Soak:
             told = Told.read(plan.side(self.root))
             if told.starts and told.records >= plan.after and not told.done:
                 for victim in due:
-                    if self.kill_part(victim, told):
-                        plan.killed.add(victim)
+                    if attempt := self.kill_part(victim, told):
+                        plan.killed[victim] = attempt
 
-    def kill_part(self, victim: str, told: Told) -> bool:
-        """Kill one part of a run, if it is certainly that."""
+    def kill_part(self, victim: str, told: Told) -> int:
+        """Kill one part of a run, if it is certainly that; the attempt it belonged to, or 0."""
         tree = record.read_json(os.path.join(told.dir, "process.json"))
+        attempt = record.whole(tree, "attempt") or 0
         if victim == "sampler":
             found = [
                 pid for pid, words in command_lines() if b"mlhub.runner.sample" in words and told.dir.encode() in words
             ]
-            return any([kill(pid) for pid in found])  # noqa: C419 - all of them
+            return attempt if any([kill(pid) for pid in found]) else 0  # noqa: C419 - all of them
         known = record.part(tree, "child" if victim == "trainer" else "supervisor")
         pid, start = record.whole(known, "pid"), record.whole(known, "start")
         if pid is None or start is None or (process := identity.find_same(pid, start)) is None or process.dead:
-            return False
-        return identity.send(process, signal.SIGKILL)
+            return 0
+        return attempt if identity.send(process, signal.SIGKILL) else 0
 
     def over(self) -> bool:
         return not any(run["status"] in ("queued", "running") for run in self.json("ls", "-n", "100000"))
@@ -302,9 +304,9 @@ def allowed(plan: Plan, run: dict[str, Any], told: Told) -> list[tuple[str, str]
     """Status and beginning of the reason, each that may be."""
     if record.read_exit(os.path.join(run["dir"], "attempts", str(run["attempt"]))) is None:
         # only the death of its supervisor leaves no record
-        return [("failed", "lost")] if "supervisor" in plan.killed else []
+        return [("failed", "lost")] if plan.killed.get("supervisor") == run["attempt"] else []
     ends = []
-    if "trainer" in plan.killed and (told.attempt == 1 or not plan.retries):
+    if plan.killed.get("trainer") == run["attempt"]:
         ends.append(("failed", "killed by SIGKILL"))
     if told.done:
         ends.append(("failed", f"exit code {plan.code}") if plan.code else ("completed", ""))

@@ -16,7 +16,7 @@ import pytest
 from mlhub.paths import RunPaths
 from mlhub.runner import identity, lock
 from mlhub.runner.truth import Verdict, inspect
-from tests.conftest import Cli
+from tests.conftest import Cli, make_cli
 
 from .conftest import Sandbox, Seen, eventually
 
@@ -43,7 +43,9 @@ def make_history(cli: Cli) -> None:
     cli("run", "--name", "alone", "--", "sleep", "1000")
     os.kill(cli.json("show", "alone")["supervisor_pid"], signal.SIGKILL)
     cli("run", "--name", "on", "--", "sleep", "1000")
-    eventually(lambda: {run["status"] for run in cli.json("ls")} == {"completed", "failed", "cancelled", "running"})
+    cli("run", "--name", "next", "--after", "on,alone", "--priority", "3", "--retries", "2", "--", "true")
+    statuses = ["queued", "running", "running", "cancelled", "failed", "failed", "completed"]
+    eventually(lambda: [run["status"] for run in cli.json("ls")] == statuses)
 
 
 def delete(database: Path) -> None:
@@ -70,13 +72,21 @@ def write_something_else(database: Path) -> None:
     database.write_text("these are my notes\n" * 500)
 
 
-@pytest.mark.parametrize("damage", [delete, overwrite_the_middle, cut_short, write_something_else])
-def test_18_rebuild_brings_every_run_back_field_by_field(cli: Cli, seen: Seen[str], damage: Any) -> None:
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    """A home with a run of each kind: what one test loses, its own rebuilding brings back for the next."""
+    cli = make_cli(tmp_path_factory.mktemp("history") / "home")
     make_history(cli)
-    before = {run["name"]: cli.json("show", run["name"]) for run in cli.json("ls")}
-    damage(cli.home / "mlhub.db")
-    cli("doctor", "--rebuild", code=None)
-    after = {run["name"]: cli.json("show", run["name"]) for run in cli.json("ls")}
+    yield cli
+    cli("stop", "alone", "on", "--grace", "0")
+
+
+@pytest.mark.parametrize("damage", [delete, overwrite_the_middle, cut_short, write_something_else])
+def test_18_rebuild_brings_every_run_back_field_by_field(history: Cli, seen: Seen[str], damage: Any) -> None:
+    before = {run["name"]: history.json("show", run["name"]) for run in history.json("ls")}
+    damage(history.home / "mlhub.db")
+    history("doctor", "--rebuild", code=None)
+    after = {run["name"]: history.json("show", run["name"]) for run in history.json("ls")}
     different = [
         (name, field, value, after.get(name, {}).get(field))
         for name, run in before.items()
@@ -84,7 +94,7 @@ def test_18_rebuild_brings_every_run_back_field_by_field(cli: Cli, seen: Seen[st
         if after.get(name, {}).get(field) != value
     ]
     seen(f"{len(after)} of {len(before)} runs back, {len(different)} fields differ")
-    assert (len(after), different) == (6, [])
+    assert (len(before), len(after), different) == (7, 7, [])
 
 
 def test_18_damaged_database_is_named_with_its_remedy(cli: Cli, seen: Seen[str]) -> None:

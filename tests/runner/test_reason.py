@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mlhub.runner import record
 from mlhub.runner.reason import Ending, exceptions, explain, name_error, read_tail
+
+from .conftest import Sandbox, eventually
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    fit()\n'
 
@@ -161,6 +165,34 @@ def test_kill_without_evidence_is_not_explained_by_what_the_log_ends_with() -> N
 )
 def test_error_alone_is_named_by_its_kind(error: str, named: str) -> None:
     assert name_error(error) == named
+
+
+def test_stop_for_a_fault_is_recorded_as_that_by_the_supervisor(box: Sandbox) -> None:
+    started = box.launch("sleep", "1000")
+    record.write_stop(str(box.paths.attempt(1).root), "mlhub", 5, "train/loss is NaN at step 7")
+    os.kill(started.supervisor_pid, signal.SIGTERM)
+    verdict = box.over()
+    assert (verdict.status, verdict.signal) == ("failed", "SIGTERM")
+    assert verdict.reason == "train/loss is NaN at step 7"
+
+
+WORKERS = """
+import os, signal
+from torch.utils.data import DataLoader
+class Fatal(list):
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGKILL)
+if __name__ == "__main__":
+    list(DataLoader(Fatal([1, 2]), num_workers=1))
+"""
+
+
+@pytest.mark.slow
+def test_pytorchs_own_words_for_a_killed_worker_are_known(box: Sandbox) -> None:
+    (box.root / "workers.py").write_text(WORKERS)
+    box.launch(sys.executable, str(box.root / "workers.py"))
+    reason = eventually(lambda: (verdict := box.inspect()).final and verdict, 90).reason or ""
+    assert reason.startswith("data loader worker killed: RuntimeError: DataLoader worker (pid")
 
 
 def test_full_disk() -> None:
