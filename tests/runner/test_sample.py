@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,30 @@ def test_a_wrong_setting_does_not_keep_it_from_watching(run: Watched) -> None:
     eventually(run.records)
     supervisor_log = run.box.paths.attempt(1).root / "supervisor.log"
     assert "sample_seconds: expected a number" in supervisor_log.read_text()
+
+
+@pytest.mark.root
+def test_on_a_full_disk_it_goes_on_and_writes_again_when_there_is_room(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], check=True)
+    try:
+        run = Watched(Sandbox(disk))
+        started = run.shell("exec sleep 60")
+        eventually(lambda: run.active() == {"disk": "fail"})
+        with (disk / "fill").open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        whole = run.box.paths.system.stat().st_blocks * 512
+        eventually(lambda: run.box.paths.system.stat().st_size == whole)
+        (disk / "fill").unlink()
+        eventually(lambda: run.box.paths.system.stat().st_size > whole)
+        kill(started.pid)
+        run.ended()
+        assert json.loads(run.box.paths.system.read_text().splitlines()[-1])["time"] > 0
+    finally:
+        run.box.clear()
+        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def test_a_journal_mends_the_half_line_of_one_that_was_killed(tmp_path: Path) -> None:
