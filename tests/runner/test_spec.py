@@ -52,7 +52,16 @@ def test_a_secret_in_a_diff_is_not_recorded(repository: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ['os.environ["WANDB_API_KEY"] = "s3cr3t"', 'auth_token = """s3cr3t"""', 'db_pwd: "s3cr3t"'],
+    [
+        'os.environ["WANDB_API_KEY"] = "s3cr3t"',
+        'auth_token = """s3cr3t"""',
+        'db_pwd: "s3cr3t"',
+        "MLHUB_NOTIFY=slack://a/s3cr3t/b json://s3cr3t",
+        'notify = "discord://1/s3cr3t"',
+        "notify: tgram://s3cr3t/b",
+        'os.environ["MLHUB_NOTIFY"] = "slack://s3cr3t"',
+        "url = https://hooks.slack.com/services/T/B/s3cr3t",
+    ],
 )
 def test_a_secret_given_in_any_of_the_usual_ways_is_found(line: str) -> None:
     assert "s3cr3t" not in redact(line)
@@ -93,6 +102,8 @@ def test_outside_a_repository_there_is_no_code_state(tmp_path: Path) -> None:
         (["hf_abcdefghijklmnopqrst"], ["***"]),
         (["-H", "Authorization: Bearer abc.def-123"], ["-H", "Authorization: Bearer ***"]),
         (["-H", "authorization: basic bWU6YWJj="], ["-H", "authorization: basic ***"]),
+        (["MLHUB_NOTIFY=slack://a/b/c"], ["MLHUB_NOTIFY=***"]),
+        (["--notify=yes", "notify:json"], ["--notify=yes", "notify:json"]),
         (["a basic configuration"], ["a basic configuration"]),
         (["--tokenizer", "gpt2", "--max_tokens=5"], ["--tokenizer", "gpt2", "--max_tokens=5"]),
     ],

@@ -38,6 +38,9 @@ _SECRETS = (
     ),
     # user:password@host
     (re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^\s:/@]*:)([^\s@/]+)(@)"), r"\1***\3"),
+    # where notices go: the whole URL is a secret, whatever its service
+    (re.compile(r"(?i)(\b(?:MLHUB_)?notify[\"']?\]?\s*[=:,]\s*[\"']*)[a-z][a-z0-9+.-]*://[^\"'\n]+"), r"\1***"),
+    (re.compile(r"(?i)(//(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)/)[\w/.-]+"), r"\1***"),
     # the forms that tokens of well-known services have, and private keys
     (
         re.compile(
