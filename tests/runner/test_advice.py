@@ -95,6 +95,15 @@ def test_failed_run_gets_advice(tmp_path: Path, reason: str, words: str) -> None
     assert words in advised(tmp_path, run_that(reason=reason))
 
 
+LOST = "lost: the command and its supervisor are gone; exit code unknown; the last exception in its log: "
+
+
+@pytest.mark.parametrize(("error", "words"), [(OOM, "training.batch_size=32"), ("KeyError: 'a'", "mlhub resume")])
+def test_lost_run_gets_advice_on_the_last_exception_of_its_log(tmp_path: Path, error: str, words: str) -> None:
+    run = run_that(reason=LOST + error, config={"training": {"batch_size": 64}})
+    assert words in advised(tmp_path, run)
+
+
 def test_stopped_run_can_go_on(tmp_path: Path) -> None:
     assert "mlhub resume" in advised(tmp_path, run_that("cancelled", "stopped by alice"))
 

@@ -102,6 +102,24 @@ def test_stop_for_a_fault_that_was_not_recorded_is_failed_for_that_fault(box: Sa
     assert (box.final().status, box.final().reason) == ("failed", "train/loss is NaN at step 7")
 
 
+def test_lost_run_tells_the_last_exception_of_its_log(box: Sandbox) -> None:
+    started = box.python("import time\nwhile not __import__('os').path.exists('go'): time.sleep(0.01)\nimport nowhere")
+    kill(started.supervisor_pid)
+    box.go()
+    said = "; the last exception in its log: import error: ModuleNotFoundError: No module named 'nowhere'"
+    assert (box.final().reason or "").endswith(f"exit code unknown{said}")
+
+
+def test_lost_run_tells_nothing_of_a_log_that_leads_elsewhere(box: Sandbox) -> None:
+    started = box.launch("sleep", "1000")
+    (box.root / "secret").write_text("ValueError: secret\n")
+    box.paths.log.unlink()
+    box.paths.log.symlink_to(box.root / "secret")
+    kill(started.supervisor_pid)
+    kill(started.pid)
+    assert "secret" not in (box.final().reason or "")
+
+
 def test_outcome_before_a_reboot_is_believed(box: Sandbox) -> None:
     started = box.launch("sleep", "1000")
     kill(started.supervisor_pid)

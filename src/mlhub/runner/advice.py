@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlhub.store.runs import Run
 
 _SPEC_LIMIT = 8 << 20
+_LAST_WORDS = "; the last exception in its log: "
 #: what the package is called where that is not the module's own name
 _PACKAGES = {
     "PIL": "pillow",
@@ -94,14 +95,18 @@ def advice(run: Run, paths: RunPaths) -> str | None:
 
 
 def _after_end(run: Run, paths: RunPaths, reason: str) -> str:
-    for beginning, line in _BEGINNINGS.items():
-        if reason.startswith(beginning):
-            return line
-    if reasons.GPU_MEMORY in reason:
+    error = reason.partition(_LAST_WORDS)[2] or reason  # of a lost run
+    if reasons.GPU_MEMORY in error:
         return _smaller_batch(run, paths)
-    if reason.startswith(reasons.IMPORT):
-        return _missing(paths, reason)
-    return _first(_ADVICE, reason) or "Its last words: mlhub logs {name}. Mended, it starts again: mlhub rerun {name}"
+    if error.startswith(reasons.IMPORT):
+        return _missing(paths, error)
+    for beginning, line in _BEGINNINGS.items():
+        if error.startswith(beginning):
+            return line
+    known = _first(_ADVICE, error)
+    if known is None and error != reason:
+        return _GO_ON
+    return known or "Its last words: mlhub logs {name}. Mended, it starts again: mlhub rerun {name}"
 
 
 def _first(lines: dict[str, str], text: str) -> str | None:

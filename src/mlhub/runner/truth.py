@@ -7,6 +7,7 @@ outcome record says. Not the place where verdicts become rows (`mlhub.runner.rec
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from mlhub.runner import family, identity, lock, record
@@ -61,6 +62,7 @@ class Evidence:
     started_boot: float = 0.0
     child: tuple[int, int] | None = None
     supervisor: tuple[int, int] | None = None
+    log_start: int = 0
 
     @classmethod
     def read(cls, folder: AttemptPaths) -> Evidence | None:
@@ -83,6 +85,7 @@ class Evidence:
             started_boot=record.real(process, "started_boot") or 0.0,
             child=_pid_and_start(process, "child"),
             supervisor=_pid_and_start(process, "supervisor"),
+            log_start=max(0, record.whole(process, "log_start") or 0),
         )
 
     def find_child(self) -> identity.Process | None:
@@ -200,7 +203,17 @@ def _gone(folder: AttemptPaths, known: Evidence) -> Verdict:
     if by_outcome is not None:
         return by_outcome
     reason = "lost: the command and its supervisor are gone; exit code unknown"
-    return _verdict(known, "failed", reason=reason, orphans=orphans)
+    return _verdict(known, "failed", reason=reason + _last_words(folder, known), orphans=orphans)
+
+
+def _last_words(folder: AttemptPaths, known: Evidence) -> str:
+    """The last exception in the attempt's log, said beside the reason: not everybody who prints one dies of it."""
+    from mlhub.runner.reason import exceptions, name_error, read_tail
+
+    log = str(folder.root.parent.parent / "output.log")
+    # a link may lead out of the home, and whose it is can't be told here
+    found = [] if os.path.islink(log) else exceptions(read_tail(log, known.log_start))
+    return f"; the last exception in its log: {name_error(found[-1])}" if found else ""
 
 
 def find_orphans(known: Evidence) -> list[identity.Process]:
