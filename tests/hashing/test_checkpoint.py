@@ -195,3 +195,16 @@ def test_loading_needs_no_lightning(world):
     code += f"checkpoint.load(pathlib.Path({str(world.checkpoint)!r})); "
     code += "print([name for name in ('lightning', 'open_clip', 'torchvision') if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_a_checkpoint_is_described_without_reading_its_weights(copy):
+    whole = checkpoint.load(copy).sidecar
+    copy.write_bytes(copy.read_bytes()[:-50])
+    assert checkpoint.describe(copy) == whole
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"\xff" * 8, b"\x02" + bytes(7) + b"[]", b"\x05" + bytes(7) + b"{nope"])
+def test_what_is_no_checkpoint_is_not_described(tmp_path, data):
+    (tmp_path / "x.safetensors").write_bytes(data)
+    with pytest.raises(MlhubError, match="is not a checkpoint of mlhub"):
+        checkpoint.describe(tmp_path / "x.safetensors")

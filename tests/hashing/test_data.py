@@ -57,6 +57,33 @@ def test_another_seed_and_another_epoch_give_others(shapes):
     assert not equal(first, next(iter(batches(shapes, seed=2))))
 
 
+@pytest.mark.parametrize("epoch", [0, 2])
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_taken_up_amid_an_epoch_it_gives_what_was_left_and_the_epochs_after(shapes, epoch, place):
+    source, again = batches(shapes, size=2), batches(shapes, size=2)
+    for _ in range(epoch):
+        list(source)
+    whole = []
+    for batch in source:
+        whole.append(batch)
+        if len(whole) == place:
+            where = source.generators(place)
+    again.go_to(epoch, place, where)
+    for one, other in zip([*whole[place:], *source], [*again, *again], strict=True):
+        assert equal(one, other)
+
+
+def test_before_a_batch_and_after_the_one_before_is_the_same_place(shapes):
+    source = batches(shapes, size=2)
+    reader = iter(source)
+    next(reader)
+    after = source.generators(1)
+    next(reader)
+    before = source.generators(1)
+    assert after[0] == before[0]
+    assert torch.equal(after[1], before[1])
+
+
 def test_held_out_images_are_not_drawn_from(shapes):
     held = {item.concept for item in shapes.select("test")}
     assert all(len(rows) == (1 if name in held else 2) for name, rows in named(batches(shapes)).items())

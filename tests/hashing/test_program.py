@@ -3,6 +3,7 @@ import json
 import pytest
 
 from mlhub.errors import MlhubError, UsageError
+from mlhub.hashing import program
 from mlhub.hashing.program import run, run_folder, write_json
 
 
@@ -102,3 +103,29 @@ def test_a_document_in_a_place_that_cannot_be_written_is_an_error_that_names_it(
     (tmp_path / "file").touch()
     with pytest.raises(MlhubError, match=r"eval\.json: can't be written"):
         write_json(tmp_path / "file" / "eval.json", {})
+
+
+def test_an_outcome_says_what_a_program_had_it_remember(folder, monkeypatch):
+    monkeypatch.setattr(program, "_facts", {})
+    program.remember(batch_size=64)
+    run(fails, [])
+    assert (outcome(folder)["batch_size"], outcome(folder)["outcome"]) == (64, "failed")
+
+
+def test_a_gpu_out_of_memory_is_noted_by_its_line(folder):
+    import torch
+
+    def main(_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        run(main, [])
+    assert outcome(folder)["error"] == "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
+
+
+@pytest.mark.parametrize(("word", "number"), [("3", 3), ("", 1), ("x", 1), ("²", 1), (None, 1)])
+def test_the_attempt_is_a_number_whatever_the_environment_holds(monkeypatch, word, number):
+    monkeypatch.delenv("MLHUB_ATTEMPT", raising=False)
+    if word is not None:
+        monkeypatch.setenv("MLHUB_ATTEMPT", word)
+    assert program.attempt() == number

@@ -82,12 +82,14 @@ def interrupted(attempt, config, **where):
     return attempt(config, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", range(1, 13))
 def test_stopped_amid_any_step_it_ends_as_if_it_had_not_been(attempt, at):
     config = settings(max_epochs=3)
     assert ending(interrupted(attempt, config, at=at)) == ending(attempt(config, name="whole"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [

@@ -13,6 +13,8 @@ from tests.conftest import wait_until
 from tests.hashing.test_resume import ending, settings
 from tests.hashing.test_train import finish, make_home
 
+pytestmark = pytest.mark.slow
+
 #: the program, with something changed before it starts
 PROGRAM = """
 import sys, time
