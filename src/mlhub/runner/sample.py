@@ -112,7 +112,7 @@ class Sampler:
         from mlhub.runner.vitals import Vitals
 
         home = self.settings.to_home()
-        folders = [home.root, *([home.checkpoints] if home.checkpoints else [])]
+        folders = [folder for folder in (home.root, home.checkpoints, home.logs) if folder is not None]
         vitals = Vitals(known, folders, os.environ.get("CUDA_VISIBLE_DEVICES"))
         judge = Judge(self.settings.stall_minutes, identity.boot_clock())
         due = identity.boot_clock() + _FIRST_SECONDS
