@@ -153,7 +153,7 @@ def _write_csv(read: Records, file: BinaryIO) -> None:
     from mlhub.text import one_line
 
     columns = _columns(read)
-    shown = one_line if file is sys.stdout.buffer and sys.stdout.isatty() else str
+    shown = one_line if file is sys.stdout.buffer else str  # a pipe may end at a terminal; a file has it exactly
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     try:
         rows = csv.writer(text, lineterminator="\n")

@@ -112,9 +112,9 @@ def records(path: Path, *, superseded: bool = False) -> Iterator[dict[str, objec
     attempts each has as `attempt` the one that wrote it.
     """
     with opened(path) as file:
-        marks, _ = find_marks(file)
+        marks, last = find_marks(file)  # behind `last` is a half-written line, if anything
         starts = [0, *(mark.offset for mark in marks)]
-        ends = [*(mark.offset for mark in marks), None]
+        ends = [*(mark.offset for mark in marks), last]
         for index, (offset, end) in enumerate(zip(starts, ends, strict=True)):
             most = min((mark.step for mark in marks[index:]), default=None)
             attempt = marks[index - 1].attempt if index else 1
@@ -123,10 +123,10 @@ def records(path: Path, *, superseded: bool = False) -> Iterator[dict[str, objec
                     yield found | {"attempt": attempt} if marks else found
 
 
-def _between(file: Path, offset: int, end: int | None) -> Iterator[dict[str, object]]:
+def _between(file: Path, offset: int, end: int) -> Iterator[dict[str, object]]:
     """Records, without marks, from byte `offset` to `end`."""
-    while end is None or offset < end:
-        found, after = read_records(file, offset, _BYTES if end is None else min(_BYTES, end - offset))
+    while offset < end:
+        found, after = read_records(file, offset, min(_BYTES, end - offset))
         if after == offset:
             return
         offset = after

@@ -10,7 +10,6 @@ command finishes what was begun.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import time
@@ -20,7 +19,8 @@ from dataclasses import dataclass
 import msgspec
 
 from mlhub.errors import MlhubError, NotFoundError, StoreError
-from mlhub.runner import record, tree
+from mlhub.paths import RunPaths
+from mlhub.runner import order, record, tree
 from mlhub.runner.folder import linked_folders, numbered, read_json, row_of
 from mlhub.store.runs import ENDED, Run
 from mlhub.text import one_line
@@ -108,6 +108,8 @@ def _roots(home: Home) -> list[Path]:
 
 def linked_trash(home: Home, root: Path) -> Path:
     """The home's trash beside its runs' folders below `root`, which other homes may share."""
+    import hashlib  # loads OpenSSL, and most homes keep everything below themselves
+
     return root / ".trash" / hashlib.sha256(os.fsencode(home.root)).hexdigest()[:12]
 
 
@@ -152,6 +154,8 @@ def move(store: Store, run: Run) -> Entry | None:
     if not done:
         _put_back(home, run.id, entry.path if entry else None)
         raise MlhubError(f"run {run.id} was started again meanwhile", f"Stop it first: mlhub stop {run.id}")
+    if entry is not None:
+        order.forget(RunPaths(entry.path))  # it holds an environment, and nothing retries what was removed
     return entry
 
 
