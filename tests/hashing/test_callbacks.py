@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from mlhub.config import CheckpointConfig, LoggingConfig, LossConfig
+from mlhub.errors import MlhubError
 from mlhub.hashing import callbacks, checkpoint, train
 from mlhub.metrics import read_records
 from mlhub.paths import RunPaths
@@ -116,3 +117,18 @@ def test_mixed_precision_trains_and_what_it_kept_is_float32(fit, precision):
     model = checkpoint.load(run / "checkpoints" / "best.safetensors").model
     assert {str(parameter.dtype) for parameter in model.parameters()} == {"torch.float32"}
     assert steps(run, "val/map_64") == [2, 4]
+
+
+def test_a_best_for_which_there_is_no_room_is_not_taken_for_kept(fit, monkeypatch, capsys):
+    original = callbacks.save
+
+    def full(path, net, about):
+        if path.stem == "best" and about.step == 2:
+            raise MlhubError("best.safetensors: can't be written: No space left on device")
+        return original(path, net, about)
+
+    monkeypatch.setattr(callbacks, "save", full)
+    assert sidecar(fit(max_epochs=2), "best").step == 4
+    assert "warning: best.safetensors: can't be written: No space left on device; training goes on" in (
+        capsys.readouterr().out
+    )

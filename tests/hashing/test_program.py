@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -129,3 +131,11 @@ def test_the_attempt_is_a_number_whatever_the_environment_holds(monkeypatch, wor
     if word is not None:
         monkeypatch.setenv("MLHUB_ATTEMPT", word)
     assert program.attempt() == number
+
+
+def test_a_log_on_a_full_disk_fails_no_program():
+    script = (
+        "import sys; from mlhub.hashing import program; sys.exit(program.run(lambda _: [program.say('x')] * 3, []))"
+    )
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([sys.executable, "-c", script], stdout=full, check=False).returncode == 0

@@ -12,6 +12,7 @@ from lightning.pytorch import Callback
 from mlhub.errors import MlhubError
 from mlhub.hashing import resume, state
 from mlhub.hashing.checkpoint import FORMAT, Sidecar, describe, save
+from mlhub.hashing.program import say
 from mlhub.hashing.state import Place
 from mlhub.hashing.stop import Stopped
 
@@ -143,16 +144,21 @@ class Checkpoints(Callback):
         goodness = self._goodness(metrics[self.config.checkpoint.monitor])
         kept = [entry for entry in self.kept if entry[1] != step]  # an attempt before may have been here
         best = not kept or goodness > kept[0][0]
-        self.kept = sorted([*kept, (goodness, step)], key=_rank)[: self.config.checkpoint.save_top_k]
+        kept = sorted([*kept, (goodness, step)], key=_rank)[: self.config.checkpoint.save_top_k]
         several = self.config.checkpoint.save_top_k > 1
-        if several and (goodness, step) in self.kept:
-            self._save(f"step-{step}", trainer, pl_module)
-        names = {f"step-{number}" for _, number in self.kept if several}
+        try:
+            if several and (goodness, step) in kept:
+                self._save(f"step-{step}", trainer, pl_module)
+            if best:
+                self._save("best", trainer, pl_module)
+        except MlhubError as error:
+            say(f"warning: {error.message}; training goes on")
+            return
+        self.kept = kept
+        names = {f"step-{number}" for _, number in kept if several}
         for file in self.folder.glob("step-*.*"):
             if file.stem not in names:
                 file.unlink(missing_ok=True)
-        if best:
-            self._save("best", trainer, pl_module)
 
     def _goodness(self, value: float) -> float:
         return value if self.config.checkpoint.mode == "max" else -value
@@ -177,7 +183,7 @@ class Checkpoints(Callback):
             if not trainer.should_stop:
                 self._save_state(trainer, pl_module, digest)
         except MlhubError as error:
-            print(f"warning: {error.message}; training goes on", flush=True)  # noqa: T201 - stdout is the run's log
+            say(f"warning: {error.message}; training goes on")
         self.saved = time.monotonic()
         self.cost = self.saved - started
 
@@ -240,7 +246,7 @@ class EpochLines(Callback):
         self.validated = False
         if done > self.first:
             parts += [f"{speed:.1f} steps/s", f"ETA {_duration((total - done) / max(speed, 1e-9))}"]
-        print("  ".join(parts), flush=True)  # noqa: T201 - stdout is the run's log
+        say("  ".join(parts))
 
     def _shown(self) -> tuple[tuple[str, str], ...]:
         loss = ("loss", "train/loss")

@@ -62,6 +62,15 @@ def attempt() -> int:
     return int(number) if number.isascii() and number.isdigit() else 1
 
 
+def say(text: str) -> None:
+    """A line for the run's log. On a full disk the line is lost, and the training goes on."""
+    try:
+        print(text, flush=True)  # noqa: T201 - stdout is the run's log
+    except OSError:
+        # what the stream still holds would be tried again with each line, and at the end make a failure of a success
+        sys.stdout = open(sys.stdout.fileno(), "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+
+
 def _silent(_outcome: str, _error: str = "") -> None: ...
 
 

@@ -20,6 +20,7 @@ from mlhub.data.prepare import prepare
 from mlhub.data.weights import require
 from mlhub.errors import MlhubError, UsageError
 from mlhub.hashing import preset, program
+from mlhub.hashing.program import say
 from mlhub.hashing.stop import STATUS, Stop, Stopped
 from mlhub.paths import RunPaths
 from mlhub.settings import Settings
@@ -283,11 +284,6 @@ def _quiet() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module=r"lightning\..*")
     warnings.showwarning = lambda message, *_args, **_kwargs: say(f"warning: {message}")
-
-
-def say(text: str) -> None:
-    """A line for the run's log."""
-    print(text, flush=True)  # noqa: T201 - stdout is the run's log
 
 
 if __name__ == "__main__":
