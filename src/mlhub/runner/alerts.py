@@ -63,7 +63,7 @@ class Reading:
     silent_limit: float = math.inf
     gpu_idle: float | None = None
     not_finite: tuple[NotFinite, ...] = ()
-    log_size: int | None = 0
+    log_size: int | None = None
     log_limit: int = 1 << 62
 
 

@@ -38,6 +38,8 @@ _FIRST_SECONDS = 0.5
 #: how often the record of the end is looked for once the command has ended
 _ENDING_SECONDS = 0.25
 _LONGEST_WAIT = 5.0
+#: a run that is to be stopped when its loss is not a number is looked at this often
+_NAN_SECONDS = 0.5
 #: at the end of a run that logs faster than is read, this much more is read
 _LAST_LOOKS = 16
 _ALERT_KINDS = {"warn": "warning", "fail": "failure"}
@@ -97,7 +99,8 @@ class Sampler:
         self.alert_journal = Journal(paths.alerts, keep=64)
         self.system_journal = Journal(paths.system)
         self.progress = Progress(paths.metrics, skip=attempt > 1)
-        self.asked_to_stop = False
+        self.moved = False
+        self.stops_on_nan = self.launch.get("stop_on_nan") is True
         self.children: list[subprocess.Popen[bytes]] = []
 
     def run(self) -> None:
@@ -122,7 +125,11 @@ class Sampler:
             if alive and identity.boot_clock() >= due:
                 self.sample(vitals.measure(), judge)
                 due = max(due + self.settings.sample_seconds, identity.boot_clock() + self.settings.sample_seconds / 2)
-            self.sleep(known, due - identity.boot_clock() if alive else _ENDING_SECONDS)
+            left = due - identity.boot_clock()
+            if alive and self.stops_on_nan:
+                self.look()
+                left = min(left, _NAN_SECONDS)
+            self.sleep(known, left if alive else _ENDING_SECONDS)
 
     def is_over(self, known: Evidence) -> bool:
         """The record of the end is there; or nobody is left to run the command and to write one."""
@@ -154,12 +161,23 @@ class Sampler:
     def sample(self, measured: Measured, judge: Judge) -> None:
         """One measurement: recorded, judged, acted upon."""
         self.system_journal.append({"time": round(time.time(), 3), **measured.record})
-        moved = self.progress.look()
-        reading = judge.read(measured, self.progress, moved, identity.boot_clock())
+        self.look()
+        reading = judge.read(measured, self.progress, self.moved, identity.boot_clock())
+        self.moved = False
         limit = self.settings.log_limit_mb << 20
         kept = segments.rotate(self.paths, self.settings.to_home().logs, limit)
         self.note(self.alerts.evaluate(replace(reading, log_size=kept, log_limit=10 * limit)))
-        self.stop_on_nan()
+
+    def look(self) -> bool:
+        """Take in new metrics; an alert, and the stop if wished, for what is not a number. True if any came."""
+        moved = self.progress.look()
+        self.moved = self.moved or moved
+        self.note(self.alerts.evaluate(alerts.Reading(not_finite=self.progress.not_finite)))
+        bad = next((found for found in self.progress.not_finite if found.is_loss), None)
+        if bad is not None and self.stops_on_nan:
+            self.stops_on_nan = False
+            self.stop(f"{bad.text} (--stop-on-nan)")
+        return moved
 
     def note(self, changes: list[alerts.Change]) -> None:
         """Append what changed, and tell of it."""
@@ -170,13 +188,8 @@ class Sampler:
             if change.news and (change.severity == "fail" or "warn" in self.settings.notify_on):
                 self.tell(change.text, _ALERT_KINDS[change.severity], change.name)
 
-    def stop_on_nan(self) -> None:
-        """Ask for the stop of a run whose loss is not a number, if it was started so. Once."""
-        bad = next((found for found in self.progress.not_finite if found.is_loss), None)
-        if bad is None or self.asked_to_stop or self.launch.get("stop_on_nan") is not True:
-            return
-        self.asked_to_stop = True
-        why = f"{bad.text} (--stop-on-nan)"
+    def stop(self, why: str) -> None:
+        """Ask for the stop of the run; it has failed then, and was not cancelled."""
         grace = record.real(self.launch, "grace") or 0.0
         record.write_stop(self.folder, "mlhub", grace, why=why)
         known = Evidence.read(self.paths.attempt(self.attempt))
@@ -189,10 +202,9 @@ class Sampler:
     def end(self) -> None:
         """The last metrics and the alerts that are over; a notice; the queue, if nobody else looks after it."""
         verdict = inspect(self.paths, self.attempt)
+        self.stops_on_nan = False
         for _ in range(_LAST_LOOKS):
-            moved = self.progress.look()
-            self.note(self.alerts.evaluate(alerts.Reading(not_finite=self.progress.not_finite)))
-            if not moved:
+            if not self.look():
                 break
         self.note(self.alerts.end())
         if verdict.status == "failed" or (verdict.final and verdict.status in self.settings.notify_on):
