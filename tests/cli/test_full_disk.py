@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from typing import TYPE_CHECKING
@@ -55,6 +56,22 @@ def test_a_run_that_can_not_go_to_the_trash_stays_as_it_was_and_the_way_out_is_n
     assert "mlhub rm old --purge" in said
     assert [run["name"] for run in full.json("ls")] == ["old"]
     assert sorted(os.listdir(full.home / "runs" / "1")) == before
+
+
+def test_the_trash_can_be_emptied_to_make_room(full: Cli) -> None:
+    fill = full.home.parent / "fill"
+    fill.unlink()
+    assert "the trash frees nothing" in full("rm", "old").stdout
+    with fill.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while os.statvfs(fill.parent).f_bavail:
+            file.write(bytes(4096))
+    assert full.json("gc", "--trash", "now", "--yes")["freed"] > 0
+    assert os.statvfs(fill.parent).f_bavail > 0
+
+
+def test_the_doctor_says_that_it_is_full(full: Cli) -> None:
+    checks = {check["name"]: check for check in full.json("doctor", code=1)["checks"]}
+    assert (checks["disk"]["status"], checks["store"]["status"]) == ("fail", "ok")
 
 
 def test_a_waiting_run_keeps_its_turn_until_there_is_room(tmp_path: Path) -> None:
