@@ -105,12 +105,17 @@ def goes_on(side: Path, turns: int = 20) -> bool:
 def test_16_run_goes_on_while_log_metrics_and_system_records_find_no_room(
     small_home: Cli, tmp_path: Path, seen: Seen[dict[str, Any]]
 ) -> None:
-    start_trainer(small_home, tmp_path / "side")
+    small_home.environment["MLHUB_SAMPLE_SECONDS"] = "0.1"
+    paths = start_trainer(small_home, tmp_path / "side")
+    eventually(paths.system.exists)
     fill(small_home.home.parent)
-    assert goes_on(tmp_path / "side", 100)  # a second: the sampler has begun too
+    assert goes_on(tmp_path / "side", 100)
     assert os.statvfs(small_home.home).f_bavail == 0
     run = seen(small_home.json("show", "trainer"))
     assert (run["status"], run["condition"]) == ("running", None)
+    before = paths.system.stat().st_size
+    (small_home.home.parent / "filler").unlink()
+    assert eventually(lambda: paths.system.stat().st_size > before)
 
 
 def test_16_records_after_a_full_disk_are_read_and_the_torn_one_hides_none(small_home: Cli, tmp_path: Path) -> None:

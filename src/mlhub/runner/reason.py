@@ -39,7 +39,7 @@ GPU_MEMORY, HOST_MEMORY, DISK_FULL = "out of memory (GPU)", "out of memory (host
 IMPORT, SHARED_MEMORY, WORKER = "import error", "shared memory full", "data loader worker killed"
 NCCL, NO_KERNEL, OLD_DRIVER, CUDA = "NCCL error", "GPU not supported", "GPU driver too old", "CUDA error"
 #: kinds of error by what programs and libraries print of them, the first that is found counts: PyTorch's own words as
-#: of 2.0 to 2.10, Python's, NCCL's `ncclGetErrorString`
+#: of 2.0 to 2.15, Python's, NCCL's `ncclGetErrorString`
 _KINDS = {
     GPU_MEMORY: r"torch\.(?:cuda\.)?OutOfMemoryError|CUDA (?:error: )?out of memory|CUBLAS_STATUS_ALLOC_FAILED",
     SHARED_MEMORY: r"out of shared memory|unable to (?:allocate|write to|mmap|resize|open) (?:file <|shared|\d+ bytes)",
@@ -53,7 +53,7 @@ _KINDS = {
     CUDA: r"CUDA error|CUDNN_STATUS_\w+|CUBLAS_STATUS_\w+|No CUDA GPUs are available|CUDA-capable device",
 }
 #: where Python's faulthandler says it crashed: the innermost frame of the thread that did
-_CRASH = re.compile(r'Fatal Python error: .*?thread [^\n]*\n  File "([^"\n]+)", line (\d+) in ([^\n]+)', re.DOTALL)
+_CRASH = re.compile(r'^Current thread [^\n]*\n  File "([^"\n]+)", line (\d+) in ([^\n]+)', re.MULTILINE)
 
 
 class Ending(NamedTuple):
@@ -108,7 +108,7 @@ def _from_signal(ending: Ending, killer: str, tail: str) -> str:
         return f"{text} after it had said that it was done"
     if killer == "SIGABRT" and (kind := kind_of(tail)):  # by NCCL's watchdog, or C++ without a handler
         return f"{kind[0]}: {kind[1]} ({killer})"
-    if crash := _CRASH.search(tail):
+    if "Fatal Python error: " in tail and (crash := _CRASH.search(tail)):
         file, line, function = (one_line(word) for word in crash.groups())
         return f"{text} in {function}, {os.path.basename(file)} line {line}"
     return f"{text}: {one_line(ending.error)}" if ending.error else text
