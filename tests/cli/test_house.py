@@ -37,6 +37,14 @@ def test_a_restored_run_whose_name_is_taken_says_so(cli: Cli) -> None:
     assert "otter-1" in cli("rm", "--restore", "otter").stdout
 
 
+def test_a_run_that_another_waits_for_is_removed_and_that_is_said(cli: Cli) -> None:
+    cli("queue", "pause")
+    ended(cli, "first")
+    cli("run", "--queue", "--after", "first", "--name", "second", "--", "true")
+    assert "second waited for run 1" in cli("rm", "first").stderr
+    assert "mlhub stop second" in cli("rm", "second", code=1).stderr
+
+
 def test_an_id_in_the_trash_is_not_given_out_after_the_database_was_lost(cli: Cli) -> None:
     ended(cli, "otter")
     cli("rm", "otter")

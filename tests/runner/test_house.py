@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from mlhub.errors import MlhubError
+from mlhub.paths import Home
 from mlhub.runner import archive, house, record, segments, trash
 from mlhub.store.store import Store
 from mlhub.text import now, stamp
@@ -139,6 +140,17 @@ def test_checkpoints_that_are_a_link_out_of_the_home_are_not_followed(store: Sto
     paths.checkpoints.rename(tmp_path / "elsewhere")
     paths.checkpoints.symlink_to(tmp_path / "elsewhere")
     assert house.plan(store, ALL, ("checkpoints", "states", "temporary")).items == []
+
+
+def test_checkpoints_in_their_own_place_elsewhere_are_freed_there(store: Store, tmp_path: Path) -> None:
+    run = make_run(store)
+    paths = store.home.run(run.id)
+    (tmp_path / "elsewhere").mkdir()
+    paths.checkpoints.rename(tmp_path / "elsewhere" / str(run.id))
+    paths.checkpoints.symlink_to(tmp_path / "elsewhere" / str(run.id))
+    store = Store(Home(store.home.root, store.home.data, tmp_path / "elsewhere"), store._connection)
+    assert free_all(store, "checkpoints", "states") >= 250_000
+    assert len(names(tmp_path / "elsewhere" / "1")) == 4
 
 
 def test_the_trash_goes_by_age(store: Store) -> None:

@@ -75,7 +75,7 @@ def _remove(hub: Hub, refs: list[str], purge: bool, yes: bool, json: bool) -> in
         if not json:
             say(line)
         if after := [one_line(other.name) for other in waiting if run.id in other.after]:
-            tell(f"note: {', '.join(after)} waits for run {run.id} (--after), which is no more")
+            tell(f"note: {', '.join(after)} waited for run {run.id} (--after) and will be cancelled without it")
     if json:
         emit_json({"removed": list(found)})
     elif kept:
