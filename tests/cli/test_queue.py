@@ -82,9 +82,13 @@ def test_a_paused_queue_starts_nothing_and_goes_on_when_told(cli: Cli) -> None:
 
 
 def test_draining_waits_for_what_runs_and_leaves_the_queue_paused(cli: Cli) -> None:
-    cli("run", "--name", "running", "--", "sleep", "0.5")
+    cli("run", "--name", "running", "--", "sh", "-c", gate(cli, "go"))
     cli("run", "--queue", "--name", "waiting", "--", "true")
-    cli("queue", "drain")
+    drain = subprocess.Popen([sys.executable, "-m", "mlhub", "queue", "drain"], env=cli.environment)
+    wait_until(lambda: cli.json("queue")["paused"])
+    assert drain.poll() is None
+    let_go(cli, "go")
+    assert drain.wait(60) == 0
     assert statuses(cli) == {"running": "completed", "waiting": "queued"}
 
 
@@ -140,8 +144,8 @@ def test_sixteen_submitters_at_once_against_two_slots_start_two_and_forget_none(
 
 
 def test_a_claim_whose_launcher_was_killed_goes_back_into_the_queue_and_starts(cli: Cli) -> None:
-    cli("run", "--name", "first", "--", "sh", "-c", gate(cli, "go"))
-    cli("run", "--queue", "--name", "next", "--", "true", MLHUB_SAMPLER="0")
+    cli("run", "--name", "first", "--", "sh", "-c", gate(cli, "go"), MLHUB_SAMPLER="0")
+    cli("run", "--queue", "--name", "next", "--", "true")
     os.kill(cli.json("show", "first")["supervisor_pid"], signal.SIGKILL)  # so that nobody ticks but us
     let_go(cli, "go")
     code = (
@@ -161,9 +165,11 @@ def test_a_claim_whose_launcher_was_killed_goes_back_into_the_queue_and_starts(c
 
 def test_the_order_with_its_environment_is_gone_once_the_run_has_started(cli: Cli) -> None:
     cli("run", "--name", "first", "--", "sh", "-c", gate(cli, "go"))
-    cli("run", "--queue", "--name", "next", "--", "sh", "-c", "echo secret is $SECRET_WORD", SECRET_WORD="plover")
+    secrets = {"SECRET_WORD": "plover", "MLHUB_NOTIFY": "json://127.0.0.1:9/rosebud"}
+    cli("run", "--queue", "--name", "next", "--", "sh", "-c", "echo secret is $SECRET_WORD", **secrets)
     order = cli.home / "runs" / "2" / "order.json"
     assert order.stat().st_mode & 0o777 == 0o600
+    assert "rosebud" not in order.read_text()
     let_go(cli, "go")
     until(cli, next="completed")
     assert "secret is plover" in cli("logs", "next").stdout

@@ -266,6 +266,7 @@ def _stopping(hub: Hub, run: Run, grace: float | None) -> Callable[[], object] |
         return None
     run = hub.store.reload(run)
     if not run.active:
+        hub.store.spend_retries(run)  # a stop is a stop: no further attempt by itself
         if run.orphans:
             end_orphans(hub.store, run)
         return None

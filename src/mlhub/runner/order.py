@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 #: an environment is 2 MB at most (the kernel's own limit), and JSON may take six bytes for one of it
 _LIMIT = 16 << 20
-#: of the terminal or the run that an order was given in; they would be wrong in the run
+#: secrets of mlhub itself, stored with no run: whoever launches it has them, or config.toml
+_OF_MLHUB = ("MLHUB_NOTIFY", "MLHUB_DATABASE_URL")
+#: of the run that an order was given in; they would be wrong in this one
 _NOT_PASSED_ON = ("MLHUB_CONFIG", "MLHUB_RUN_TOKEN", "MLHUB_ATTEMPT", "MLHUB_RUN_ID", "MLHUB_RUN_DIR")
 
 
@@ -40,7 +42,7 @@ class Order:
     @classmethod
     def of_shell(cls, argv: tuple[str, ...], cwd: Path, **more: Any) -> Order:  # noqa: ANN401 - its own fields
         """With the environment of this process."""
-        environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
+        environment = {name: value for name, value in os.environ.items() if name not in (*_NOT_PASSED_ON, *_OF_MLHUB)}
         return cls(argv, cwd, environment, **more)
 
 
@@ -145,7 +147,7 @@ def to_launch(home: Home, run: Run, order: Order) -> Launch:
     from mlhub.runner.launch import Launch  # 8 ms that a listing need not pay
 
     paths = home.run(run.id)
-    environment = dict(order.env)
+    environment = order.env | {name: os.environ[name] for name in _OF_MLHUB if name in os.environ}
     environment |= {
         "MLHUB_HOME": str(home.root),
         "MLHUB_RUN_ID": str(run.id),

@@ -41,7 +41,7 @@ def tick(store: Store, *, max_runs: int = 0, refreshed: bool = False) -> list[Ru
     if not store.any_waiting():
         return []
     host = socket.gethostname()
-    state = _after_boot(store, host)
+    state = state_of(store, host)
     for run in store.to_retry(host):
         _retry(store, run)
     started: list[Run] = []
@@ -247,13 +247,13 @@ def end_orphans(store: Store, run: Run) -> list[int]:
     return ended
 
 
-def _after_boot(store: Store, host: str) -> QueueState:
-    """The queue's state; paused if the machine was started anew since the last tick while something waited."""
+def state_of(store: Store, host: str) -> QueueState:
+    """The state of a host's queue; paused if the machine was started anew while something waited."""
     state, boot = store.queue_state(host), identity.boot_id()
     if state.boot == boot:
         return state
     new = msgspec.structs.replace(state, boot=boot, changed_at=now())
-    if state.boot is not None:
+    if state.boot is not None and store.any_waiting():
         new = msgspec.structs.replace(new, paused=True, reason="the machine was restarted")
     store.set_queue_state(new)
     return new

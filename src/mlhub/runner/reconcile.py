@@ -123,7 +123,7 @@ def _before_launch(store: Store, run: Run) -> Verdict | None:
     paths = store.home.run(run.id)
     if (ended := inspect(paths, run.attempt)).final:  # cancelled in the queue, says its folder
         return ended
-    waits = order.read(paths) is not None
+    waits = paths.order.exists()
     if waits and run.waiting:
         return None
     age = identity.boot_clock() - (run.claimed_boot or 0.0)

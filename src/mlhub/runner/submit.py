@@ -18,7 +18,7 @@ from mlhub.runner import identity, order, trash
 from mlhub.runner.folder import linked_folders
 from mlhub.runner.names import new_name
 from mlhub.runner.order import Order
-from mlhub.runner.queue import start_now, tick
+from mlhub.runner.queue import start_now, state_of, tick
 from mlhub.runner.spec import describe
 from mlhub.text import now
 
@@ -63,6 +63,7 @@ def submit(store: Store, request: Request, *, max_runs: int = 0) -> Run:
     could be written, no trace is left. Ctrl-C waits for the end of the launch: there is no half-started run.
     """
     _check_gpus(request.gpus)
+    state_of(store, socket.gethostname())  # before it waits: only what waited through a reboot pauses the queue
     with uninterrupted():
         run = _add_row(store, request, max_runs)
         paths = store.home.run(run.id)
