@@ -162,11 +162,11 @@ def test_processes_of_an_active_run_are_no_orphans(store: Store, orphan: subproc
 def test_orphans_of_another_home_are_not_ours(home: Home, tmp_path: Path, orphan: subprocess.Popen[bytes]) -> None:
     other = Home(tmp_path / "other", tmp_path / "data")
     other.root.mkdir()
-    assert mend.mend(msgspec_free(other), print)[1:] == []
+    assert mend.mend(open_to_others(other), print)[1:] == []
     assert orphan.poll() is None
 
 
-def msgspec_free(home: Home) -> Home:
+def open_to_others(home: Home) -> Home:
     home.root.chmod(0o755)
     return home
 
@@ -175,7 +175,7 @@ def test_half_written_files_of_the_dead_are_removed_by_fix(store: Store) -> None
     path = store.home.root / ".config.toml.4194305"
     path.write_text("half")
     os.utime(path, (0, 0))
-    assert health.check_left_over(store).mend
+    assert health.check_temporary(store).mend
     assert "removed 1 half-written files" in mend.mend(store.home, print)[0]
     assert not path.exists()
 

@@ -6,6 +6,7 @@ Bounded reads: a folder may have been damaged or come from somewhere else.
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
@@ -79,7 +80,8 @@ def rebuild(store: Store) -> int:
             continue
         run = row_of(folder, run_id)
         # two folders may say one name: one of a run that was removed and named anew, say
-        restored += store.restore(run) or store.restore(msgspec.structs.replace(run, name=f"{run.name}-{run.id}"))
+        names = (run.name, f"{run.name}-{run.id}", f"run-{run.id}-{os.urandom(4).hex()}")
+        restored += any(store.restore(msgspec.structs.replace(run, name=name)) for name in names)
     return restored
 
 

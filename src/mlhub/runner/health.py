@@ -64,7 +64,7 @@ def examine(home: Home) -> list[Check]:
     try:
         store = Store.open(home)
         of_store = (check_store, check_runs, check_alerts, check_orphans, check_queue, check_locks)
-        looks += [partial(look, store) for look in (*of_store, check_files, check_left_over, check_clock, check_sizes)]
+        looks += [partial(look, store) for look in (*of_store, check_files, check_temporary, check_clock, check_sizes)]
     except MlhubError as error:
         looks.append(partial(Check, "store", "fail", error.message, error.hint, "--rebuild" in error.hint))
     looks += [partial(check_disk, home, name) for name in ("home", "data", "checkpoints", "logs")]
@@ -215,14 +215,14 @@ def check_files(store: Store) -> Check:
     return Check("files", "ok", "the newest runs' records can be read")
 
 
-def check_left_over(store: Store) -> Check:
+def check_temporary(store: Store) -> Check:
     spare = house.plan(store, house.Ages(0, 0, 0), ("temporary",)).items
     count = sum(len(item.paths) for item in spare)
     if not count:
-        return Check("left over", "ok", "no half-written files")
+        return Check("temporary", "ok", "no half-written files")
     taken = size(sum(item.bytes for item in spare))
     return Check(
-        "left over", "warn", f"{count} half-written files of dead writers, {taken}", "mlhub doctor --fix", mend=True
+        "temporary", "warn", f"{count} half-written files of dead writers, {taken}", "mlhub doctor --fix", mend=True
     )
 
 

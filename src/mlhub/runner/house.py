@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from mlhub.errors import MlhubError
+from mlhub.errors import UsageError
 from mlhub.runner import archive, identity, record, segments, trash, tree
 from mlhub.runner.folder import linked_folders, numbered
 from mlhub.runner.reconcile import refresh
@@ -314,8 +314,8 @@ def _ago(seconds: float) -> str:
 
 
 def check_kinds(words: str) -> tuple[str, ...]:
-    """The kinds that `--only` names. Raises MlhubError."""
+    """The kinds that `--only` names. Raises UsageError."""
     kinds = tuple(word.strip() for word in words.split(",") if word.strip())
     if wrong := [word for word in kinds if word not in KINDS]:
-        raise MlhubError(f"--only: no such thing: {one_line(wrong[0])}", f"There are: {', '.join(KINDS)}.")
+        raise UsageError(f"--only: no such thing: {one_line(wrong[0])}", f"There are: {', '.join(KINDS)}.")
     return kinds or KINDS
