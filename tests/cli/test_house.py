@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +45,14 @@ def test_a_run_that_another_waits_for_is_removed_and_that_is_said(cli: Cli) -> N
     cli("run", "--queue", "--after", "first", "--name", "second", "--", "true")
     assert "second waited for run 1" in cli("rm", "first").stderr
     assert "mlhub stop second" in cli("rm", "second", code=1).stderr
+
+
+def test_of_many_removals_at_once_one_removes(cli: Cli) -> None:
+    ended(cli, "otter")
+    command = [sys.executable, "-m", "mlhub", "rm", "otter"]
+    started = [subprocess.Popen(command, env=cli.environment, stderr=subprocess.DEVNULL) for _ in range(4)]
+    assert sorted(process.wait() for process in started) == [0, 1, 1, 1]
+    assert (os.listdir(cli.home / "runs"), os.listdir(cli.home / "trash")) == ([], ["1-otter"])
 
 
 def test_an_id_in_the_trash_is_not_given_out_after_the_database_was_lost(cli: Cli) -> None:

@@ -165,11 +165,12 @@ def test_a_link_that_leads_to_another_runs_folder_takes_nothing(store: Store, tm
     assert (tmp_path / "checkpoints" / "1" / "output.log").exists()
 
 
-def test_a_run_that_was_started_again_meanwhile_stays(store: Store) -> None:
+@pytest.mark.parametrize("remove", [trash.move, trash.purge_run])
+def test_a_run_that_was_started_again_meanwhile_stays(store: Store, remove) -> None:
     run = make_run(store)
     store.requeue(run, retries=0, claimed_boot=0.0, priority=0, gpus_wanted=0, after=[], slots=0)
     with pytest.raises(MlhubError, match="started again"):
-        trash.move(store, run)
+        remove(store, run)
     assert store.home.run(run.id).metrics.exists()
 
 

@@ -10,10 +10,11 @@ command finishes what was begun.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -27,6 +28,7 @@ from mlhub.text import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mlhub.paths import Home
@@ -132,6 +134,24 @@ def move(store: Store, run: Run) -> Entry | None:
 
     Raises MlhubError, the run being as it was, if the disk has no room even for that or the run was started anew.
     """
+    with _alone(store.home):
+        store.reload(run)
+        return _move(store, run)
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """One at a time: a second removal of the same run must not take the first one's way for a failure, and undo it."""
+    descriptor = os.open(home.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _move(store: Store, run: Run) -> Entry | None:
     home = store.home
     folder = home.run(run.id).root
     if folder.is_dir() and not folder.is_symlink():
@@ -153,7 +173,7 @@ def move(store: Store, run: Run) -> Entry | None:
         raise StoreError(error.message, f"mlhub rm {one_line(run.name)} --purge frees its folder first.") from error
     if not done:
         _put_back(home, run.id, entry.path if entry else None)
-        raise MlhubError(f"run {run.id} was started again meanwhile", f"Stop it first: mlhub stop {run.id}")
+        raise _started_again(run)
     if entry is not None:
         order.forget(RunPaths(entry.path))  # it holds an environment, and nothing retries what was removed
     return entry
@@ -198,8 +218,19 @@ def _no_room(run: Run, error: OSError) -> MlhubError:
     )
 
 
+def _started_again(run: Run) -> MlhubError:
+    return MlhubError(f"run {run.id} was started again meanwhile", f"Stop it first: mlhub stop {run.id}")
+
+
 def purge_run(store: Store, run: Run) -> int:
     """Remove an ended run for good; bytes freed. The bytes go first: the database can't be written on a full disk."""
+    with _alone(store.home):
+        if store.reload(run).active:
+            raise _started_again(run)
+        return _purge_run(store, run)
+
+
+def _purge_run(store: Store, run: Run) -> int:
     home = store.home
     folder, hidden = home.run(run.id).root, home.runs / f"{REMOVED}{run.id}"
     linked = linked_folders(home, run.id)
@@ -225,6 +256,11 @@ def _erase(path: Path) -> int:
 
 def restore(store: Store, entry: Entry) -> tuple[Run, list[str]]:
     """Bring a run back, named `name-id` if its name is taken; the run, and what could not be brought back, in words."""
+    with _alone(store.home):
+        return _restore(store, entry)
+
+
+def _restore(store: Store, entry: Entry) -> tuple[Run, list[str]]:
     home = store.home
     folder = home.run(entry.id).root
     if os.path.lexists(folder):
