@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import sys
+
+from mlhub.runner import companion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,24 +39,4 @@ def update_database(path: str, run_id: str, tree: Tree, note: Callable[[str], No
         note(f"database not updated: {error!r}")
     if anything_waits:
         with contextlib.suppress(OSError):
-            start_module("mlhub.runner.tick")
-
-
-def start_module(module: str, *arguments: str) -> int:
-    """Start a program of ours on its own, detached from us and no part of the run: its pid. Raises OSError.
-
-    Its stderr is ours, supervisor.log. The caller reaps it, or has ended before it does.
-    """
-    null = os.devnull
-    return os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-P", "-m", module, *arguments],
-        {name: value for name, value in os.environ.items() if not name.startswith("MLHUB_RUN_")},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, null, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, null, os.O_WRONLY, 0),
-        ],
-        setsid=True,
-        setsigmask=(),
-        setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
-    )
+            companion.spawn("mlhub.runner.tick", token=f"tick:{tree['token']}")

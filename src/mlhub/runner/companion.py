@@ -1,7 +1,7 @@
-"""Starting the sampler beside a run: a process of its own, whose life and death are nothing to the supervisor.
+"""Processes of ours that a supervisor starts: the sampler beside a run, a tick after it. Their death is nothing to it.
 
-It carries the token `sampler:TOKEN`, as the supervisor its own: so it counts neither as the run's nor as left behind.
-Standard library only: the supervisor uses it. What the sampler does is `mlhub.runner.sample`'s.
+They carry a token of their own, `sampler:TOKEN`, as the supervisor does: so they count neither as the run's nor as left
+behind. Standard library only. What they do is `mlhub.runner.sample`'s and `mlhub.runner.tick`'s.
 """
 
 from __future__ import annotations
@@ -18,16 +18,20 @@ _NOTHING = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number i
 
 
 def start(run_dir: str, attempt: int, token: str) -> None:
-    """Start the sampler of an attempt in a session of its own; its stderr is ours. Raises OSError.
+    """Start the sampler of an attempt. `MLHUB_SAMPLER=0` is heard here already. Raises OSError."""
+    if os.environ.get("MLHUB_SAMPLER", "").lower() not in ("0", "false", "no", "off"):
+        spawn("mlhub.runner.sample", run_dir, str(attempt), token=f"sampler:{token}")
 
-    Not a fork: our locks would be shared until exec. `MLHUB_SAMPLER=0` is heard here already.
+
+def spawn(module: str, *arguments: str, token: str) -> None:
+    """Start a program of ours in a session of its own; its stderr is ours. Raises OSError.
+
+    Not a fork: our locks would be shared until exec.
     """
-    if os.environ.get("MLHUB_SAMPLER", "").lower() in ("0", "false", "no", "off"):
-        return
     os.posix_spawn(
         sys.executable,
-        [sys.executable, "-P", "-m", "mlhub.runner.sample", run_dir, str(attempt)],
-        {**os.environ, identity.TOKEN_NAME: f"sampler:{token}"},
+        [sys.executable, "-P", "-m", module, *arguments],
+        {**os.environ, identity.TOKEN_NAME: token},
         file_actions=_NOTHING,
         setsid=True,
         setsigmask=(),

@@ -21,7 +21,7 @@ from typing import Any
 
 from mlhub.paths import RunPaths
 from mlhub.runner import alerts, identity, lock, record, segments
-from mlhub.runner.afterwards import start_module
+from mlhub.runner.companion import spawn
 from mlhub.runner.judge import Judge, Progress
 from mlhub.runner.truth import Evidence, inspect
 from mlhub.settings import Settings
@@ -213,7 +213,7 @@ class Sampler:
         if record.read_exit(self.folder) is None and home.database.exists():
             os.environ["MLHUB_HOME"] = str(home.root)
             with contextlib.suppress(OSError):
-                start_module("mlhub.runner.tick")
+                spawn("mlhub.runner.tick", token="tick")
 
     def tell(self, text: str, kind: str, what: str) -> None:
         """A notice about this run, if anybody wants notices. Its failure costs a line in supervisor.log."""
