@@ -32,7 +32,8 @@ def one_gpu(tmp_path: Path) -> Iterator[Cli]:
         json.dumps({"gpus": [{"name": "NVIDIA H100", "uuid": "GPU-0", "memory": memory, "processes": []}]})
     )
     cli = make_cli(tmp_path / "home")
-    cli.environment.update(FAKE_NVML=str(state), PYTHONPATH=str(FAKE_NVML))
+    path = [str(FAKE_NVML), *filter(None, [cli.environment.get("PYTHONPATH")])]
+    cli.environment.update(FAKE_NVML=str(state), PYTHONPATH=os.pathsep.join(path))
     yield cli
     for run in cli.json("ls", code=None):
         if run["status"] in ("queued", "running"):
