@@ -39,4 +39,4 @@ def update_database(path: str, run_id: str, tree: Tree, note: Callable[[str], No
         note(f"database not updated: {error!r}")
     if anything_waits:
         with contextlib.suppress(OSError):
-            companion.spawn("mlhub.runner.tick", token=f"tick:{tree['token']}")
+            companion.spawn(f"tick:{tree['token']}", "mlhub.runner.tick")

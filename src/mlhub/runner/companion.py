@@ -20,18 +20,18 @@ _NOTHING = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number i
 def start(run_dir: str, attempt: int, token: str) -> None:
     """Start the sampler of an attempt. `MLHUB_SAMPLER=0` is heard here already. Raises OSError."""
     if os.environ.get("MLHUB_SAMPLER", "").lower() not in ("0", "false", "no", "off"):
-        spawn("mlhub.runner.sample", run_dir, str(attempt), token=f"sampler:{token}")
+        spawn(f"sampler:{token}", "mlhub.runner.sample", run_dir, str(attempt))
 
 
-def spawn(module: str, *arguments: str, token: str) -> None:
-    """Start a program of ours in a session of its own; its stderr is ours. Raises OSError.
+def spawn(who: str, module: str, *arguments: str) -> None:
+    """Start a program of ours in a session of its own, with `who` as its token; its stderr is ours. Raises OSError.
 
     Not a fork: our locks would be shared until exec.
     """
     os.posix_spawn(
         sys.executable,
         [sys.executable, "-P", "-m", module, *arguments],
-        {**os.environ, identity.TOKEN_NAME: token},
+        {**os.environ, identity.TOKEN_NAME: who},
         file_actions=_NOTHING,
         setsid=True,
         setsigmask=(),

@@ -213,7 +213,7 @@ class Sampler:
         if record.read_exit(self.folder) is None and home.database.exists():
             os.environ["MLHUB_HOME"] = str(home.root)
             with contextlib.suppress(OSError):
-                spawn("mlhub.runner.tick", token="tick")
+                spawn("tick", "mlhub.runner.tick")
 
     def tell(self, text: str, kind: str, what: str) -> None:
         """A notice about this run, if anybody wants notices. Its failure costs a line in supervisor.log."""
