@@ -246,3 +246,14 @@ def test_gpus_of_a_lost_run_are_kept_until_nothing_of_it_is_left(cli: Cli, cards
     assert cli.json("run", "--gpus", "1", "--", "true")["status"] == "queued"
     cli("stop", "1")
     wait_until(lambda: cli.json("show", "2")["status"] == "completed")
+
+
+def test_runs_that_wait_on_a_host_which_is_no_more_are_shown_and_can_be_taken_over(cli: Cli) -> None:
+    cli("queue", "pause")
+    cli("run", "--queue", "--name", "later", "--", "true")
+    with contextlib.closing(sqlite3.connect(cli.home / "mlhub.db")) as connection, connection:
+        connection.execute("UPDATE runs SET host = 'old-name'")
+    cli("queue", "resume")
+    assert "1 more on old-name" in cli("queue").stdout
+    cli("queue", "adopt")
+    until(cli, later="completed")

@@ -81,6 +81,9 @@ def _print(hub: Hub) -> None:
     say(f"{active}{limit} active, {len(waiting)} waiting")
     if state.paused:
         say(f"PAUSED: {one_line(state.reason or 'by hand')}; mlhub queue resume goes on")
+    if others := hub.store.waiting_elsewhere(host):
+        hosts = ", ".join(sorted({one_line(run.host) for run in others}))
+        say(f"{len(others)} more on {hosts}, started from there; mlhub queue adopt takes them over")
     if not waiting:
         return
     heads = [Column("id", right=True), Column("name", flex=True), Column("prio", right=True)]
@@ -160,6 +163,26 @@ def move(
     if not queue.move(hub.store, found, before=other, last=last):
         raise MlhubError(f"run {found.id} ({found.name}) has just started", f"mlhub show {found.name}")
     _tick(hub)
+    _print(hub)
+
+
+@app.command()
+def adopt() -> None:
+    """Let runs that wait on other hosts wait here: after this machine, or container, got another name.
+
+    \b
+    mlhub queue adopt
+    """
+    import socket
+
+    from mlhub.cli.hub import open_hub
+    from mlhub.cli.out import say
+
+    hub = open_hub()
+    host = socket.gethostname()
+    count = sum(hub.store.adopt(run, host) for run in hub.store.waiting_elsewhere(host))
+    _tick(hub)
+    say(f"{count} taken over")
     _print(hub)
 
 

@@ -247,6 +247,14 @@ class Store:
         """Runs waiting on `host`, in the order in which they are to start."""
         return [self._run(row) for row in self._rows(texts.WAITING_RUNS, host=host)]
 
+    def waiting_elsewhere(self, host: str) -> list[Run]:
+        """Runs waiting on other hosts, which this one does not start."""
+        return [self._run(row) for row in self._rows(texts.WAITING_ELSEWHERE, host=host)]
+
+    def adopt(self, run: Run, host: str) -> bool:
+        """Let a waiting run wait on `host`; False if it does not wait any more."""
+        return self._change(texts.ADOPT_RUN, id=run.id, host=host)
+
     def orphaned(self) -> list[Run]:
         """Ended runs that left processes behind."""
         return [self._run(row) for row in self._rows(texts.ORPHANED_RUNS)]

@@ -27,6 +27,9 @@ ORPHANED_RUNS = f"SELECT {COLUMNS} FROM runs WHERE orphans != '[]' ORDER BY id" 
 FAILED_WITH_RETRIES = f"SELECT {COLUMNS} FROM runs WHERE status = 'failed' AND retries > 0 AND host = :host ORDER BY id"  # noqa: S608
 WAITING_RUNS = f"""SELECT {COLUMNS} FROM runs WHERE status = 'queued' AND waiting = 1 AND host = :host
  ORDER BY priority DESC, COALESCE(place, id), id"""  # noqa: S608
+WAITING_ELSEWHERE = f"""SELECT {COLUMNS} FROM runs WHERE status = 'queued' AND waiting = 1 AND host <> :host
+ ORDER BY host, id"""  # noqa: S608
+
 #: the last id given out; ids are never used twice
 LAST_ID = "SELECT seq FROM sqlite_sequence WHERE name = 'runs'"
 
@@ -85,6 +88,8 @@ SET_ORPHANS = "UPDATE runs SET orphans = :orphans WHERE id = :id AND attempt = :
 SET_ALERTS = "UPDATE runs SET alerts = :alerts WHERE id = :id AND status IN ('queued', 'running')"
 
 MOVE_RUN = "UPDATE runs SET priority = :priority, place = :place WHERE id = :id AND waiting = 1"
+
+ADOPT_RUN = "UPDATE runs SET host = :host, condition = NULL WHERE id = :id AND status = 'queued' AND waiting = 1"
 
 QUEUE_STATE = "SELECT host, boot, paused, reason, changed_at FROM queue WHERE host = :host"
 
