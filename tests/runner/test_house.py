@@ -183,10 +183,10 @@ def test_files_of_dead_writers_go(store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("name", "seconds"),
-    [(f".spec.json.{os.getpid()}", 7200), (".spec.json.4194305", 60), ("notes.tmp", 7200), (".hidden", 7200)],
+    [(".spec.json.{living}", 7200), (".spec.json.4194305", 60), ("notes.tmp", 7200), (".hidden", 7200)],
 )
 def test_files_of_living_writers_young_files_and_the_users_own_stay(store: Store, name: str, seconds: float) -> None:
-    left_over(store.home.run(make_run(store).id).root / name, seconds)
+    left_over(store.home.run(make_run(store).id).root / name.format(living=os.getpid()), seconds)
     assert house.plan(store, ALL, ("temporary",)).items == []
 
 
