@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: bytes on a card that nobody uses
+_DRIVERS_OWN = 2 << 30
 #: a card that claims about the machine's own memory shares it; a discrete one in a small machine may have more
 _UNIFIED_SHARE = (0.9, 1.02)
 
@@ -50,6 +52,16 @@ class Gpu(msgspec.Struct, frozen=True):
     uuid: str | None = None
     power_limit: float | None = None
     clock: int | None = None
+    #: whether the driver told who is on it; in a container, or refused, it tells of nobody
+    processes_known: bool = True
+
+    @property
+    def free(self) -> bool:
+        """Whether nobody seems to use it: no process, no more memory in use than a driver takes, no work."""
+        used, total = self.memory.used or 0, self.memory.total or 0
+        hidden = not self.memory.unified and used > max(_DRIVERS_OWN, total // 10)
+        working = not self.processes_known and (self.utilization or 0) > 0
+        return not (self.processes or hidden or working)
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -182,6 +194,7 @@ def _gpu(nvml: Any, index: int, count: int) -> Gpu | None:  # noqa: ANN401 - a m
         temperature=_ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
         power=None if power is None else power / 1000,
         processes=processes or (),
+        processes_known=processes is not None,
         uuid=_text(_ask(nvml.nvmlDeviceGetUUID, handle)),
         power_limit=None if limit is None else limit / 1000,
         clock=_ask(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),

@@ -54,11 +54,6 @@ class RunPaths:
         return self.root / "outcome.json"
 
     @property
-    def order(self) -> Path:
-        """What is to be started, environment included, while it waits or may be started again; 0600, then removed."""
-        return self.root / "order.json"
-
-    @property
     def queue(self) -> Path:
         """What the queue knows of the run: a copy of the row's facts, from which a lost database is made anew."""
         return self.root / "queue.json"
@@ -104,6 +99,11 @@ class AttemptPaths:
     @property
     def process(self) -> Path:
         return self.root / "process.json"
+
+    @property
+    def order(self) -> Path:
+        """What is to be started, environment included, while it waits or may be started again; 0600, then removed."""
+        return self.root / "order.json"
 
     @property
     def launch(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -167,7 +168,7 @@ def test_the_order_with_its_environment_is_gone_once_the_run_has_started(cli: Cl
     cli("run", "--name", "first", "--", "sh", "-c", gate(cli, "go"))
     secrets = {"SECRET_WORD": "plover", "MLHUB_NOTIFY": "json://127.0.0.1:9/rosebud"}
     cli("run", "--queue", "--name", "next", "--", "sh", "-c", "echo secret is $SECRET_WORD", **secrets)
-    order = cli.home / "runs" / "2" / "order.json"
+    order = cli.home / "runs" / "2" / "attempts" / "1" / "order.json"
     assert order.stat().st_mode & 0o777 == 0o600
     assert "rosebud" not in order.read_text()
     let_go(cli, "go")
@@ -255,5 +256,121 @@ def test_runs_that_wait_on_a_host_which_is_no_more_are_shown_and_can_be_taken_ov
         connection.execute("UPDATE runs SET host = 'old-name'")
     cli("queue", "resume")
     assert "1 more on old-name" in cli("queue").stdout
-    cli("queue", "adopt")
+    cli("queue", "adopt", "old-name")
     until(cli, later="completed")
+
+
+def held_up_before_its_launch(cli: Cli, *arguments: str) -> subprocess.Popen[bytes]:
+    """`mlhub …` that has claimed a run and waits for the file `launch` before it launches it."""
+    code = (
+        "import os, sys, time; from mlhub.runner import queue\n"
+        "real = queue.launch_claimed\n"
+        "def late(*a, **k):\n"
+        f"    open({str(cli.home.parent / 'claimed')!r}, 'w').close()\n"
+        f"    while not os.path.exists({str(cli.home.parent / 'launch')!r}): time.sleep(0.02)\n"
+        "    return real(*a, **k)\n"
+        "queue.launch_claimed = late\n"
+        f"from mlhub.cli import main; sys.argv = ['mlhub', *{arguments!r}]; main()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], env=cli.environment, stderr=subprocess.PIPE)
+    wait_until((cli.home.parent / "claimed").exists)
+    return process
+
+
+def make_claims_old(cli: Cli) -> None:
+    with contextlib.closing(sqlite3.connect(cli.home / "mlhub.db")) as connection, connection:
+        connection.execute("UPDATE runs SET claimed_boot = claimed_boot - 11")
+
+
+def test_a_run_taken_for_dead_because_its_launcher_was_held_up_is_not_launched_after(cli: Cli) -> None:
+    cli("ls")
+    launcher = held_up_before_its_launch(cli, "run", "--", "touch", str(cli.home.parent / "ran"))
+    make_claims_old(cli)
+    assert cli.json("show", "1")["status"] == "failed"
+    let_go(cli, "launch")
+    _, said = launcher.communicate(timeout=60)
+    assert (launcher.returncode, b"never started" in said) == (1, True)
+    assert not (cli.home.parent / "ran").exists()
+
+
+def test_a_claim_that_was_given_to_another_is_launched_once(cli: Cli) -> None:
+    log = cli.home.parent / "log"
+    cli("queue", "pause")
+    cli("run", "--queue", "--", "sh", "-c", f"echo ran >> {log}")
+    launcher = held_up_before_its_launch(cli, "queue", "resume")
+    make_claims_old(cli)
+    wait_until(lambda: cli.json("show", "1")["status"] == "completed")
+    let_go(cli, "launch")
+    launcher.communicate(timeout=60)
+    assert log.read_text() == "ran\n"
+    assert cli.json("show", "1")["attempt"] == 1
+
+
+def test_a_stop_between_the_claim_and_the_launch_is_heard(cli: Cli) -> None:
+    cli("ls")
+    launcher = held_up_before_its_launch(cli, "run", "--", "touch", str(cli.home.parent / "ran"))
+    assert "before it began" in cli("stop", "1").stdout
+    let_go(cli, "launch")
+    _, said = launcher.communicate(timeout=60)
+    assert (launcher.returncode, b"stopped by" in said) == (1, True)
+    assert cli.json("show", "1")["status"] == "cancelled"
+    assert not (cli.home.parent / "ran").exists()
+
+
+def test_retries_that_a_reboot_made_necessary_wait_in_a_paused_queue(cli: Cli) -> None:
+    run = cli.json("run", "--retries", "1", "--", "sleep", "1000")
+    for pid in (run["supervisor_pid"], run["pid"]):
+        os.kill(pid, signal.SIGKILL)
+    process = cli.home / "runs" / "1" / "attempts" / "1" / "process.json"
+    process.write_text(process.read_text().replace(json.loads(process.read_text())["boot"], "another"))
+    with contextlib.closing(sqlite3.connect(cli.home / "mlhub.db")) as connection, connection:
+        connection.execute("UPDATE queue SET boot = 'another'")
+    cli("run", "--wait", "--", "true")
+    found = cli.json("show", "1")
+    assert (found["status"], found["attempt"]) == ("queued", 2)
+    assert cli.json("queue")["reason"] == "the machine was restarted"
+
+
+def test_a_rebuilt_queue_is_paused(cli: Cli) -> None:
+    cli("queue", "pause", "driver update")
+    cli("run", "--queue", "--", "true")
+    for file in cli.home.glob("mlhub.db*"):
+        file.unlink()
+    assert cli.json("show", "1")["condition"] == "queue paused (the database was made anew)"
+
+
+def test_removing_a_run_that_completed_keeps_what_comes_after_it(cli: Cli) -> None:
+    cli("run", "--name", "base", "--wait", "--", "true")
+    cli("queue", "pause")
+    cli("run", "--queue", "--after", "base", "--name", "next", "--", "true")
+    cli("rm", "base")
+    cli("queue", "resume")
+    until(cli, next="completed")
+
+
+def test_the_limit_of_whoever_started_a_run_does_not_count_when_it_ends(cli: Cli) -> None:
+    cli("run", "--", "sh", "-c", gate(cli, "go"), MLHUB_MAX_RUNS="9")
+    cli("run", "--", "sleep", "1000", MLHUB_MAX_RUNS="9")
+    cli("run", "--name", "third", "--", "true", MLHUB_MAX_RUNS="1")
+    let_go(cli, "go")
+    wait_until(lambda: cli.json("show", "1")["status"] == "completed")
+    assert statuses(cli)["third"] == "queued"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--queue", "--priority", "99999999999999999999", "--", "true"),
+        ("run", "--after", ",", "--", "true"),
+        ("queue", "watch", "--interval", "nan"),
+        ("queue", "watch", "--interval", "inf"),
+    ],
+)
+def test_what_makes_no_sense_is_wrong_usage(cli: Cli, arguments: tuple[str, ...]) -> None:
+    assert "Traceback" not in cli(*arguments, code=2).stderr
+
+
+def test_a_card_whose_memory_somebody_hidden_uses_is_not_free(cli: Cli, cards: FakeNvml) -> None:
+    cards.set(h100(memory={"total": 80e9, "used": 70e9}), h100())
+    assert cli.json("run", "--gpus", "1", "--", "sleep", "100")["gpus"] == [1]
+    assert cli.json("run", "--gpus", "1", "--", "true")["condition"] == "waits for 1 GPU (0 free)"

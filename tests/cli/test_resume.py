@@ -67,7 +67,7 @@ def test_a_crash_is_retried_as_often_as_was_asked(cli: Cli) -> None:
     run = wait_until(lambda: (run := cli.json("show", "1"))["attempt"] == 3 and run["status"] == "failed" and run)
     assert run["retries"] == 0
     assert cli("logs", "1").stdout.split() == ["attempt", "1", "attempt", "2", "attempt", "3"]
-    assert not (cli.home / "runs" / "1" / "order.json").exists()
+    assert not list((cli.home / "runs" / "1").rglob("order.json"))
 
 
 def test_a_retry_needs_nobody_to_look(cli: Cli) -> None:
@@ -91,7 +91,7 @@ def test_a_stopped_run_is_not_retried(cli: Cli) -> None:
     cli("run", "--retries", "5", "--", "sleep", "1000")
     cli("stop", "1")
     assert (cli.json("show", "1")["status"], cli.json("show", "1")["attempt"]) == ("cancelled", 1)
-    assert not (cli.home / "runs" / "1" / "order.json").exists()
+    assert not list((cli.home / "runs" / "1").rglob("order.json"))
 
 
 def test_a_command_that_cannot_start_is_not_retried(cli: Cli) -> None:
@@ -134,9 +134,9 @@ def test_a_resume_killed_before_its_launch_is_told_truly(cli: Cli) -> None:
         "from mlhub.cli import main; sys.argv = ['mlhub', 'resume', '1']; main()"
     )
     subprocess.run([sys.executable, "-c", code], env=cli.environment, capture_output=True, check=False)
-    # its order was left, so that the attempt is not forgotten: the next command starts it
     run = wait_until(lambda: (run := cli.json("show", "1"))["status"] == "failed" and run["attempt"] == 2 and run)
-    assert run["reason"] == "exit code 1"
+    assert "never started" in run["reason"]
+    assert cli.json("resume", "1", "--wait", code=1)["attempt"] == 3
 
 
 def test_a_command_is_run_anew(cli: Cli, tmp_path: Path) -> None:
@@ -185,3 +185,40 @@ def test_what_was_cancelled_before_it_began_can_be_resumed_and_run_anew(cli: Cli
     assert cli("logs", "never").stdout == "hello there\n"
     cli("rerun", "never", "--wait", "--name", "again")
     assert cli("logs", "again").stdout == "hello there\n"
+
+
+def test_a_stop_between_two_attempts_is_the_last_word(cli: Cli) -> None:
+    cli("run", "--retries", "50", "--", "false", MLHUB_SAMPLER="0")
+    wait_until(lambda: cli.json("show", "1")["attempt"] > 3)
+    cli("stop", "1")
+    run = cli.json("show", "1")
+    assert (run["retries"], run["status"] in ("failed", "cancelled")) == (0, True)
+    cli("queue")
+    assert cli.json("show", "1")["attempt"] == run["attempt"]
+    assert not list((cli.home / "runs" / "1").rglob("order.json"))
+
+
+def test_a_loss_that_is_not_a_number_is_not_retried(cli: Cli) -> None:
+    code = "import mlhub, time; mlhub.log({'loss': float('nan')}); time.sleep(1000)"
+    cli("run", "--retries", "5", "--stop-on-nan", "--", sys.executable, "-c", code)
+    run = wait_until(lambda: (run := cli.json("show", "1"))["status"] == "failed" and run, 60)
+    cli("queue")
+    assert (cli.json("show", "1")["attempt"], "loss is NaN" in run["reason"]) == (1, True)
+
+
+def test_resume_keeps_what_it_comes_after_and_drops_what_failed(cli: Cli) -> None:
+    cli("run", "--name", "bad", "--wait", "--", "false", code=1)
+    cli("run", "--name", "good", "--", "sleep", "1000")
+    cli("resume", "bad")
+    cli("run", "--name", "next", "--after", "good", "--", "true")
+    cli("stop", "next")
+    assert cli.json("resume", "next")["condition"] == "waits for run 2 (good)"
+    cli("stop", "good", "--grace", "0")
+    assert wait_until(lambda: (run := cli.json("show", "next"))["status"] == "cancelled" and run)
+    assert "waits no more for run 2 (good), which cancelled" in cli("resume", "next", "--wait").stderr
+
+
+def test_more_gpus_than_there_are_are_refused_for_a_resume_too(cli: Cli) -> None:
+    cli("run", "--wait", "--", "false", code=1)
+    assert "there is none here" in cli("resume", "1", "--gpus", "1", code=2).stderr
+    assert cli.json("show", "1")["attempt"] == 1

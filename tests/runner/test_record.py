@@ -30,7 +30,6 @@ def test_names_are_those_of_the_paths(name: str) -> None:
 
 def test_name_of_the_outcome_is_that_of_the_paths() -> None:
     assert RunPaths(Path("/runs/1")).outcome.name == record.OUTCOME
-    assert RunPaths(Path("/runs/1")).order.name == record.ORDER
 
 
 def test_slot_gives_back_what_was_written(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def _print(hub: Hub) -> None:
         say(f"PAUSED: {one_line(state.reason or 'by hand')}; mlhub queue resume goes on")
     if others := hub.store.waiting_elsewhere(host):
         hosts = ", ".join(sorted({one_line(run.host) for run in others}))
-        say(f"{len(others)} more on {hosts}, started from there; mlhub queue adopt takes them over")
+        say(f"{len(others)} more on {hosts}, started from there; mlhub queue adopt HOST takes them over")
     if not waiting:
         return
     heads = [Column("id", right=True), Column("name", flex=True), Column("prio", right=True)]
@@ -167,22 +167,25 @@ def move(
 
 
 @app.command()
-def adopt() -> None:
-    """Let runs that wait on other hosts wait here: after this machine, or container, got another name.
+def adopt(host: Annotated[str, typer.Argument(metavar="HOST", show_default=False)]) -> None:
+    """Let runs that wait on another host wait here: after this machine, or container, got another name.
 
     \b
-    mlhub queue adopt
+    mlhub queue adopt old-name
     """
     import socket
 
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import say
+    from mlhub.runner.order import write_facts
+    from mlhub.text import one_line
 
     hub = open_hub()
-    host = socket.gethostname()
-    count = sum(hub.store.adopt(run, host) for run in hub.store.waiting_elsewhere(host))
+    count = hub.store.adopt(host, socket.gethostname())
+    for run in hub.store.waiting(socket.gethostname()):
+        write_facts(hub.home.run(run.id), run)
     _tick(hub)
-    say(f"{count} taken over")
+    say(f"{count} taken over from {one_line(host)}")
     _print(hub)
 
 
@@ -222,7 +225,7 @@ def drain() -> None:
 
 @app.command()
 def watch(
-    interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.5)] = _WATCH_SECONDS,
+    interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.5, max=86_400)] = _WATCH_SECONDS,
 ) -> None:
     """Look after the queue until Ctrl-C. It needs no watching where runs end by themselves or somebody looks;
     this is for GPUs that other people free. `mlhub doctor --unit` prints a systemd unit for it.
@@ -232,10 +235,12 @@ def watch(
     """
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import tell
-    from mlhub.errors import StoreError
+    from mlhub.errors import StoreError, UsageError
     from mlhub.runner.queue import tick
     from mlhub.text import one_line
 
+    if not interval >= 0.5:  # "nan"
+        raise UsageError(f"--interval {interval}: not a time to wait", "Give 0.5 to 86400 seconds.")
     hub = open_hub()
     tell(f"watching the queue every {interval:g} s; Ctrl-C ends the watching, not the runs")
     try:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mlhub.cli.run import HIGHEST
+
 _Wait = Annotated[bool, typer.Option("--wait", help="Return when it has ended; exit 0 only if it completed.")]
 _Follow = Annotated[bool, typer.Option("--follow", "-f", help="Show its log until it has ended.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print the run as JSON.")]
@@ -17,13 +19,17 @@ def resume(
     run: Annotated[str, typer.Argument(metavar="[RUN]", show_default=False)] = "@last",
     queue: _Queue = False,
     retries: _Retries = 0,
-    priority: Annotated[int | None, typer.Option(help="Of waiting runs the highest starts first.")] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="Of waiting runs the highest starts first.", min=-HIGHEST, max=HIGHEST)
+    ] = None,
     gpus: Annotated[int | None, typer.Option(help="Claim this many free GPUs (default: as before).", min=0)] = None,
     wait: _Wait = False,
     follow: _Follow = False,
     json: _Json = False,
 ) -> int:
     """Continue a failed or stopped run, as its next attempt: its program goes on from its last checkpoint.
+
+    It gets the environment of this shell, as a new run would; --retries keep the one it was started with.
 
     \b
     mlhub resume                    the newest run
@@ -53,6 +59,8 @@ def resume(
     )
     if done.ended:
         tell(f"ended what its last attempt had left behind: {', '.join(map(str, done.ended))}")
+    for other in done.dropped:
+        tell(f"it waits no more for run {other.id} ({other.name}), which {other.status}")
     if changed := code_changed(hub.home.run(found.id)):
         tell(f"warning: the code has changed since it was started: {changed}")
     if not json:
@@ -67,7 +75,9 @@ def rerun(
     group: Annotated[str | None, typer.Option(help="The group it belongs to (default: the old run's).")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag beside the old run's; may be given again.")] = None,
     queue: _Queue = False,
-    priority: Annotated[int, typer.Option(help="Of waiting runs the highest starts first.")] = 0,
+    priority: Annotated[
+        int, typer.Option(help="Of waiting runs the highest starts first.", min=-HIGHEST, max=HIGHEST)
+    ] = 0,
     after: Annotated[str | None, typer.Option(metavar="RUN[,RUN]", help="Start when these have completed.")] = None,
     gpus: Annotated[int | None, typer.Option(help="Claim this many free GPUs (default: as before).", min=0)] = None,
     retries: _Retries = 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mlhub.store.runs import Run
 
 
+#: of priorities; SQLite's and JSON's numbers end somewhere
+HIGHEST = 10**6
 _LONGEST_GRACE = 7 * 86_400
 #: a training saves first, which takes a large model a while
 _COMMAND_GRACE, _TRAINING_GRACE = 10.0, 60.0
@@ -43,7 +46,9 @@ def run(
     group: Annotated[str | None, typer.Option(help="The group (experiment) it belongs to.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given again.")] = None,
     queue: Annotated[bool, typer.Option("--queue", help="Wait for its turn: see mlhub queue.")] = False,
-    priority: Annotated[int, typer.Option(help="Of waiting runs the highest starts first.")] = 0,
+    priority: Annotated[
+        int, typer.Option(help="Of waiting runs the highest starts first.", min=-HIGHEST, max=HIGHEST)
+    ] = 0,
     after: Annotated[str | None, typer.Option(metavar="RUN[,RUN]", help="Start when these have completed.")] = None,
     gpus: Annotated[int, typer.Option(help="Claim this many free GPUs; wait for them.", min=0)] = 0,
     retries: Annotated[int, typer.Option(help="Resume it so often after a crash.", min=0, max=100)] = 0,
@@ -97,6 +102,8 @@ def find_after(hub: Hub, words: str | None) -> tuple[int, ...]:
     from mlhub.errors import UsageError
     from mlhub.runner.reconcile import refresh
 
+    if words is not None and not all(word.strip() for word in words.split(",")):
+        raise UsageError(f"--after {words!r}: an empty name", "Name runs, commas between them: --after base,12")
     found = [refresh(hub.store, hub.store.find(word.strip())) for word in (words or "").split(",") if word.strip()]
     for run in found:
         if run.status in ("failed", "cancelled") and not run.to_be_retried:
@@ -224,11 +231,13 @@ def _show_plan(request: Request, *, as_json: bool) -> int:
 def announce(hub: Hub, run: Run, *, wait: bool, follow: bool, as_json: bool, log_from: int = 0) -> int:
     """Say what was started, and stay with it as long as was asked (the log from byte `log_from`). The exit status."""
     from mlhub.cli.logs import follow_run, wait_for
-    from mlhub.cli.out import emit_json, say
+    from mlhub.cli.out import emit_json, say, tell
     from mlhub.text import one_line
 
     if not as_json:
         say(f"run {run.id}  {run.name}  {run.status}" + (f" ({run.condition})" if run.condition else ""))
+        if run.waiting and os.environ.get("MLHUB_NOTIFY"):
+            tell("note: a run that waits keeps no MLHUB_NOTIFY; for its notices put notify = … in config.toml")
         if run.waiting and not (wait or follow):
             say("  queue  mlhub queue")
             say(f"  stop   mlhub stop {run.name}")

@@ -257,22 +257,29 @@ def _stopping(hub: Hub, run: Run, grace: float | None) -> Callable[[], object] |
     """What ends `run`'s processes; None if nothing is left to end. A run that waits is cancelled here and now."""
     import getpass
 
-    from mlhub.runner.queue import cancel, end_orphans
+    from mlhub.runner.queue import cancel, end_orphans, give_up_retries
     from mlhub.runner.reconcile import FOLDER_GONE
     from mlhub.runner.stop import stop as stop_process
 
     who = getpass.getuser()
-    if run.waiting and cancel(hub.store, run, f"stopped by {who} before it began"):
+    give_up_retries(hub.store, run)  # a stop is a stop, also between two attempts
+    run = hub.store.reload(run)
+    if run.status == "queued" and cancel(hub.store, run, f"stopped by {who} before it began"):
         return None
     run = hub.store.reload(run)
     if not run.active:
-        hub.store.spend_retries(run)  # a stop is a stop: no further attempt by itself
-        if run.orphans:
-            end_orphans(hub.store, run)
-        return None
+        left = end_orphans(hub.store, run).left if run.orphans else []
+        return (lambda: _refuse_to_end(run, left)) if left else None
     if run.condition == FOLDER_GONE:  # and with it the proof of who is who
         return lambda: _refuse_to_stop(run)
     return lambda: stop_process(hub.home.run(run.id), run.attempt, grace, who)
+
+
+def _refuse_to_end(run: Run, left: list[int]) -> None:
+    from mlhub.errors import MlhubError
+
+    pids = ", ".join(map(str, left))
+    raise MlhubError(f"what run {run.id} left behind can't be ended: {pids}", "Look at them with ps; they may hang.")
 
 
 def _refuse_to_stop(run: Run) -> None:

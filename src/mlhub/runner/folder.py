@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 from typing import Any
 
 import msgspec
 
 from mlhub.paths import RunPaths
-from mlhub.runner import record
-from mlhub.store.runs import Run
-from mlhub.text import one_line
+from mlhub.runner import identity, record
+from mlhub.store.runs import QueueState, Run
+from mlhub.text import now, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def rebuild(store: Store) -> int:
     """
     known = store.ids()
     restored = 0
+    waits = False
     for run_id in numbered(store.home.runs):
         folder = store.home.run(run_id).root
         if run_id in known or folder.is_symlink() or not folder.is_dir():
@@ -81,7 +83,12 @@ def rebuild(store: Store) -> int:
         run = row_of(folder, run_id)
         # two folders may say one name: one of a run that was removed and named anew, say
         names = (run.name, f"{run.name}-{run.id}", f"run-{run.id}-{os.urandom(4).hex()}")
+        waits = waits or run.waiting
         restored += any(store.restore(msgspec.structs.replace(run, name=name)) for name in names)
+    if waits:  # whether the queue was paused stood in the database alone
+        host = socket.gethostname()
+        state = QueueState(host=host, boot=identity.boot_id(), paused=True, reason="the database was made anew")
+        store.set_queue_state(msgspec.structs.replace(state, changed_at=now()))
     return restored
 
 
@@ -102,7 +109,7 @@ def row_of(folder: Path, run_id: int) -> Run:
         tags=[one_line(tag) for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else [],
         preset=_text(spec, "preset"),
         created_at=_text(spec, "created_at") or "1970-01-01T00:00:00.000Z",
-        host=_text(spec, "host") or "unknown",
+        host=_text(facts, "host") or _text(spec, "host") or "unknown",
         attempt=max(attempt, next_one) if waiting else attempt,
         config=config if isinstance(config, dict) else {},
         priority=_bounded(facts, "priority", -(10**9)),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: an environment is 2 MB at most (the kernel's own limit), and JSON may take six bytes for one of it
 _LIMIT = 16 << 20
-#: secrets of mlhub itself, stored with no run: whoever launches it has them, or config.toml
+#: secrets of mlhub itself, stored with no run: one that waits has them from config.toml only
 _OF_MLHUB = ("MLHUB_NOTIFY", "MLHUB_DATABASE_URL")
 #: of the run that an order was given in; they would be wrong in this one
 _NOT_PASSED_ON = ("MLHUB_CONFIG", "MLHUB_RUN_TOKEN", "MLHUB_ATTEMPT", "MLHUB_RUN_ID", "MLHUB_RUN_DIR")
@@ -42,19 +42,22 @@ class Order:
     @classmethod
     def of_shell(cls, argv: tuple[str, ...], cwd: Path, **more: Any) -> Order:  # noqa: ANN401 - its own fields
         """With the environment of this process."""
-        environment = {name: value for name, value in os.environ.items() if name not in (*_NOT_PASSED_ON, *_OF_MLHUB)}
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
         return cls(argv, cwd, environment, **more)
 
 
-def write(paths: RunPaths, order: Order) -> None:
-    """Keep `order` until it is started. Raises OSError."""
-    tree = asdict(order) | {"version": 1, "cwd": str(order.cwd)}
-    record.write_json(str(paths.order), tree, durable=False)
+def write(paths: RunPaths, attempt: int, order: Order) -> None:
+    """Keep `order` until this attempt is started. Raises OSError."""
+    env = {name: value for name, value in order.env.items() if name not in _OF_MLHUB}
+    tree = asdict(order) | {"version": 1, "cwd": str(order.cwd), "env": env}
+    file = paths.attempt(attempt).order
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    record.write_json(str(file), tree, durable=False)
 
 
-def read(paths: RunPaths) -> Order | None:
+def read(paths: RunPaths, attempt: int) -> Order | None:
     """The order that is kept; None if there is none, or none that can be read."""
-    tree = record.parse(record.read_bytes(str(paths.order), _LIMIT))
+    tree = record.parse(record.read_bytes(str(paths.attempt(attempt).order), _LIMIT))
     argv, env = (tree or {}).get("argv"), record.part(tree, "env")
     if tree is None or env is None or not isinstance(argv, list) or not argv:
         return None
@@ -69,10 +72,43 @@ def read(paths: RunPaths) -> Order | None:
     )
 
 
-def forget(paths: RunPaths) -> None:
-    """Remove the order, and with it the environment it holds."""
-    with suppress(OSError):
-        paths.order.unlink(missing_ok=True)
+def forget(paths: RunPaths, *attempts: int) -> None:
+    """Remove the orders of these attempts, and with them the environment they hold."""
+    for attempt in attempts:
+        with suppress(OSError):
+            paths.attempt(attempt).order.unlink(missing_ok=True)
+
+
+def pass_on(paths: RunPaths, attempt: int) -> bool:
+    """Let the order of an attempt be the next one's; False if there is none. Raises OSError."""
+    old, new = paths.attempt(attempt).order, paths.attempt(attempt + 1).order
+    if old.exists():
+        new.parent.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileNotFoundError):  # somebody else is faster
+            old.rename(new)
+    return new.exists()
+
+
+def close_attempt(paths: RunPaths, run: Run, status: str, reason: str) -> bool:
+    """Say that an attempt has ended before any launch, so that no launch can come any more; False if one has.
+
+    The launch's own file decides between the two, however late either of them is.
+    """
+    folder, here = paths.attempt(run.attempt), identity.this_host()
+    closed = {"version": 1, "attempt": run.attempt, "closed": reason, "boot_clock": identity.boot_clock()}
+    tree = {"version": 1, "attempt": run.attempt, "status": status, "reason": reason, "host": run.host}
+    tree |= {"exit_code": None, "signal": None, "ended_at": record.timestamp(), "written_by": "queue"}
+    try:
+        if paths.root.is_dir():  # a folder that was removed is not made again
+            folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            record.write_json(str(folder.launch), closed | here._asdict(), durable=False, exclusive=True)
+            record.write_copies(str(folder.root), record.EXIT, tree, durable=False)
+    except FileExistsError:
+        return False
+    except OSError:
+        pass  # a full disk: no launch finds room either, and the row says how it ended
+    forget(paths, run.attempt)
+    return True
 
 
 def write_facts(paths: RunPaths, run: Run, given: Order | None = None) -> None:
@@ -99,6 +135,7 @@ def write_facts(paths: RunPaths, run: Run, given: Order | None = None) -> None:
         "slots": run.slots,
         "retries": run.retries,
         "waiting": run.waiting,
+        "host": run.host,
     }
     with suppress(OSError):  # without it a rebuilt row has no priority; a full disk must not stop a start
         record.write_json(str(paths.queue), facts, durable=False)
@@ -127,14 +164,16 @@ def requeue(
     slots: int,
     priority: int | None = None,
     gpus_wanted: int | None = None,
+    after: list[int] | None = None,
 ) -> bool:
-    """An ended run, whose order is there, waits again as its next attempt; False if somebody else has put it there."""
+    """A run waits again as its next attempt; False if somebody else has put it there. What isn't given stays."""
     done = store.requeue(
         run,
         retries=retries,
         slots=slots,
         priority=run.priority if priority is None else priority,
         gpus_wanted=run.gpus_wanted if gpus_wanted is None else gpus_wanted,
+        after=run.after if after is None else after,
         claimed_boot=identity.boot_clock(),
     )
     if done:
@@ -147,8 +186,7 @@ def to_launch(home: Home, run: Run, order: Order) -> Launch:
     from mlhub.runner.launch import Launch  # 8 ms that a listing need not pay
 
     paths = home.run(run.id)
-    environment = order.env | {name: os.environ[name] for name in _OF_MLHUB if name in os.environ}
-    environment |= {
+    environment = order.env | {
         "MLHUB_HOME": str(home.root),
         "MLHUB_RUN_ID": str(run.id),
         "MLHUB_RUN_DIR": str(paths.root),

@@ -11,6 +11,7 @@ import math
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from mlhub.store.runs import QueueState, Run
     from mlhub.store.store import Store
 
-#: reasons of an end after which another attempt would end the same way
-_HOPELESS = ("cannot start", "cannot enter", "cannot read", "never started", "loss is", "import error")
+#: a run that crashes without end is not retried without end
 _LAST_ATTEMPT = 1000
 
 
@@ -78,17 +78,19 @@ def launch_claimed(store: Store, run: Run, given: Order, *, keep_turn: bool = Fa
 
     With `keep_turn` a full disk is no failure of the run's: it goes back into the queue.
     """
+    if not store.renew_claim(run, identity.boot_clock()):  # we were held up so long that it was given to another
+        return store.reload(run)
     paths = store.home.run(run.id)
     order.write_facts(paths, run)
     try:
         started = launch(paths, run.attempt, order.to_launch(store.home, run, given))
-    except AlreadyStartedError:  # we were so slow that our claim was given to another
+    except AlreadyStartedError:  # or stopped, this very moment
         return store.reload(run)
     except MlhubError as error:
         if keep_turn and isinstance(error, DiskFullError) and _put_back(store, run):
             raise
         store.finish(run, status="failed", ended_at=now(), exit_code=None, signal=None, reason=error.message)
-        order.forget(paths)
+        order.forget(paths, run.attempt)
         raise
     store.start(
         run,
@@ -98,13 +100,13 @@ def launch_claimed(store: Store, run: Run, given: Order, *, keep_turn: bool = Fa
         started_boot=started.started_boot,
     )
     if not run.retries:
-        order.forget(paths)
+        order.forget(paths, run.attempt)
     return store.reload(run)
 
 
 def _start(store: Store, run: Run) -> bool:
     """Start a claimed run from the order it left."""
-    given = order.read(store.home.run(run.id))
+    given = order.read(store.home.run(run.id), run.attempt)
     if given is None:
         store.finish(run, status="failed", ended_at=now(), exit_code=None, signal=None, reason=_NO_ORDER)
         return False
@@ -128,11 +130,11 @@ _NO_ORDER = "never started: what was to be started (order.json) is gone or damag
 
 
 def _free_cards() -> list[int]:
-    """GPUs without any process on them, by NVML's numbers."""
+    """GPUs that nobody uses, by NVML's numbers."""
     from mlhub.monitor import gpus
 
     found, _ = gpus()
-    return [card.index for card in found if not card.processes]
+    return [card.index for card in found if card.free]
 
 
 @dataclass(slots=True)
@@ -152,17 +154,20 @@ def _claim(store: Store, state: QueueState, cards: list[int], max_runs: int, min
 
     `mine` was asked for just now, by a user who waits for it: it has left no order yet, and a pause is not for it.
     """
+    broken: list[tuple[Run, str]] = []
     with store.transaction():
-        while any(_cancel_broken(store, run) for run in store.waiting(state.host)):
-            pass  # those that wait for the ones just cancelled
+        while found := [pair for run in store.waiting(state.host) if (pair := _cancel_broken(store, run))]:
+            broken += found  # and then those that wait for them
         active = [run for run in store.active() if run.host == state.host and not run.waiting]
         held = {card for run in (*active, *store.orphaned()) if run.host == state.host for card in run.gpus}
         room = _Room(_pause_words(state), len(active), [card for card in cards if card not in held])
         for run in store.waiting(state.host):
-            if run.id != mine and not store.home.run(run.id).order.exists():
+            if run.id != mine and not store.home.run(run.id).attempt(run.attempt).order.exists():
                 continue  # somebody is making it just now
             _look_at(store, room, run, max_runs, direct=run.id == mine)
         won = [run.id for run, chosen in room.claimed if store.claim(run, chosen, identity.boot_clock())]
+    for run, reason in broken:
+        order.close_attempt(store.home.run(run.id), run, "cancelled", reason)
     return [store.reload(run) for run, _ in room.claimed if run.id in won]
 
 
@@ -197,54 +202,74 @@ def _pending(store: Store, run: Run) -> Run | None:
     return None
 
 
-def _cancel_broken(store: Store, run: Run) -> bool:
-    """Cancel a run that waits for one that will never complete; True if that was so."""
+def _cancel_broken(store: Store, run: Run) -> tuple[Run, str] | None:
+    """Cancel a run that waits for one that will never complete, and say why; its folder is still to be told."""
     for run_id in run.after:
         other = store.get(run_id)
+        reason = None
         if other is None:
-            return cancel(store, run, f"dependency: run {run_id} was removed")
-        if other.status in ("failed", "cancelled") and not other.to_be_retried:
-            return cancel(store, run, f"dependency: run {run_id} ({other.name}) {other.status}")
-    return False
+            reason = f"dependency: run {run_id} was removed"
+        elif other.status in ("failed", "cancelled") and not other.to_be_retried:
+            reason = f"dependency: run {run_id} ({other.name}) {other.status}"
+        if reason and store.cancel_waiting(run, ended_at=now(), reason=reason):
+            return run, reason
+    return None
 
 
 def cancel(store: Store, run: Run, reason: str) -> bool:
-    """End a run that waits; False if it does not wait any more. Its folder says so too."""
-    if not store.cancel_waiting(run, ended_at=now(), reason=reason):
-        return False
+    """End a run that waits, or is claimed and not yet launched; False if it is past that. Its folder says so too."""
     paths = store.home.run(run.id)
-    order.forget(paths)
-    folder = paths.attempt(run.attempt).root
-    tree = {"version": 1, "attempt": run.attempt, "status": "cancelled", "reason": reason, "host": run.host}
-    tree |= {"exit_code": None, "signal": None, "ended_at": record.timestamp(), "written_by": "queue"}
-    with suppress(OSError):  # the row says it; the copy is for a database that is lost
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        record.write_copies(str(folder), record.EXIT, tree)
-    return True
+    if store.cancel_waiting(run, ended_at=now(), reason=reason):
+        order.close_attempt(paths, run, "cancelled", reason)
+        return True
+    run = store.reload(run)
+    if run.status != "queued" or run.waiting or not order.close_attempt(paths, run, "cancelled", reason):
+        return False
+    return store.finish(run, status="cancelled", ended_at=now(), exit_code=None, signal=None, reason=reason)
+
+
+def give_up_retries(store: Store, run: Run) -> None:
+    """No further attempt by itself, whichever one it has come to."""
+    if run.retries:
+        store.spend_retries(run)
+        run = store.reload(run)
+        order.write_facts(store.home.run(run.id), run)
+    if not run.active:
+        order.forget(store.home.run(run.id), run.attempt, run.attempt + 1)
 
 
 def _retry(store: Store, run: Run) -> None:
     """Put a failed run back as its next attempt, if that can help; what it left behind is ended first."""
     paths = store.home.run(run.id)
-    if order.read(paths) is None or run.attempt >= _LAST_ATTEMPT or (run.reason or "").startswith(_HOPELESS):
-        store.spend_retries(run)
-        order.forget(paths)
-        return
-    end_orphans(store, run)
-    order.requeue(store, run, retries=run.retries - 1, slots=run.slots)
+    asked = record.read_stop(str(paths.attempt(run.attempt).root))
+    if run.started_at is None or (asked and asked.why) or run.attempt >= _LAST_ATTEMPT:
+        give_up_retries(store, run)
+    elif not end_orphans(store, run).left:
+        with suppress(OSError):  # a full disk: the next tick tries again
+            if order.pass_on(paths, run.attempt):
+                order.requeue(store, run, retries=run.retries - 1, slots=run.slots)
+            else:
+                give_up_retries(store, run)
 
 
-def end_orphans(store: Store, run: Run) -> list[int]:
-    """End what a lost run left behind, found by its token: never two writers in one folder. Their pids."""
-    paths = store.home.run(run.id)
-    ended: list[int] = []
-    for number in range(1, run.attempt + 1):
-        token = record.text(record.read_json(str(paths.attempt(number).launch)), "token")
-        if token:
-            ended += [left.pid for left in family.end_family(lambda t=token: family.find_family(t, None), 0.0, 2.0)]  # type: ignore[misc]
-    if run.orphans:
-        store.set_orphans(run, [])
-    return ended
+class LeftOver(NamedTuple):
+    """Processes that outlived their run: those that were ended now, and those that could not be."""
+
+    ended: list[int]
+    left: list[int]
+
+
+def end_orphans(store: Store, run: Run) -> LeftOver:
+    """End what a lost run left behind, found by its token: never two writers in one folder.
+
+    Only the newest attempt's: each began when nothing of the one before was left.
+    """
+    token = record.text(record.read_json(str(store.home.run(run.id).attempt(run.attempt).launch)), "token")
+    found = family.end_family(lambda: family.find_family(token, None), 0.0, 2.0) if token else []
+    left = [process.pid for process in found if process.end == "still there"]
+    if run.orphans != left:
+        store.set_orphans(run, left)
+    return LeftOver([process.pid for process in found if process.pid not in left], left)
 
 
 def state_of(store: Store, host: str) -> QueueState:
@@ -252,6 +277,7 @@ def state_of(store: Store, host: str) -> QueueState:
     state, boot = store.queue_state(host), identity.boot_id()
     if state.boot == boot:
         return state
+    refresh_active(store)  # what the reboot ended may be retried, and so waits
     new = msgspec.structs.replace(state, boot=boot, changed_at=now())
     if state.boot is not None and store.any_waiting():
         new = msgspec.structs.replace(new, paused=True, reason="the machine was restarted")

@@ -41,6 +41,8 @@ def refresh_active(store: Store) -> dict[int, Run]:
         with suppress(NotFoundError):  # ended and removed by somebody else between two lines of ours
             found[run.id] = settle(store, run)
     for run in store.orphaned():
+        if run.host != socket.gethostname():
+            continue  # they can't be seen from here
         living = find_orphans_of(store.home.run(run.id), run.attempt)
         if living != run.orphans:
             with suppress(StoreError):
@@ -69,7 +71,7 @@ def settle(store: Store, run: Run) -> Run:
     paths = store.home.run(run.id)
     if paths.attempt(run.attempt).launch.exists():
         verdict = inspect(paths, run.attempt)
-        if verdict.reason and verdict.reason.startswith("never started") and back_into_queue(store, run):
+        if verdict.never_started and back_into_queue(store, run):
             return store.reload(run)
     elif run.started_at is not None:
         verdict = _without_folder(paths, run)
@@ -123,7 +125,7 @@ def _before_launch(store: Store, run: Run) -> Verdict | None:
     paths = store.home.run(run.id)
     if (ended := inspect(paths, run.attempt)).final:  # cancelled in the queue, says its folder
         return ended
-    waits = paths.order.exists()
+    waits = paths.attempt(run.attempt).order.exists()
     if waits and run.waiting:
         return None
     age = identity.boot_clock() - (run.claimed_boot or 0.0)
@@ -132,15 +134,21 @@ def _before_launch(store: Store, run: Run) -> Verdict | None:
     if waits:  # who claimed it was killed before the launch
         store.unclaim(run)
         return None
-    return Verdict(status="failed", reason="never started: mlhub was ended before the launch")
+    if not order.close_attempt(paths, run, "failed", _NEVER):
+        return inspect(paths, run.attempt)  # it was launched this very moment
+    return Verdict(status="failed", reason=_NEVER)
+
+
+_NEVER = "never started: mlhub was ended before the launch"
 
 
 def back_into_queue(store: Store, run: Run) -> bool:
     """A run from the queue whose launch was cut short, so that nothing ran, waits again, as its next attempt."""
-    if order.read(store.home.run(run.id)) is None or run.attempt >= _MOST_LAUNCHES:
-        return False
-    ended = store.finish(run, status="failed", ended_at=now(), exit_code=None, signal=None, reason="never started")
-    return ended and order.requeue(store, run, retries=run.retries, slots=run.slots)
+    paths = store.home.run(run.id)
+    with suppress(OSError):  # a full disk: then it has failed, which is true too
+        if run.attempt < _MOST_LAUNCHES and order.pass_on(paths, run.attempt):
+            return order.requeue(store, run, retries=run.retries, slots=run.slots)
+    return False
 
 
 def _without_folder(paths: RunPaths, run: Run) -> Verdict:
@@ -189,7 +197,7 @@ def _finish(store: Store, run: Run, seen: Run) -> None:
     if seen.orphans:
         store.set_orphans(run, seen.orphans)
     if not seen.to_be_retried:
-        order.forget(store.home.run(run.id))
+        order.forget(store.home.run(run.id), run.attempt)
 
 
 def elapsed(run: Run) -> float | None:

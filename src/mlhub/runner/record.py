@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 #: names in the folder of an attempt: the same as `mlhub.paths.AttemptPaths`, which a test compares
 LOCK, SLOT, EXIT, PROCESS, LAUNCH, STOP = "lock", "exit.slot", "exit.json", "process.json", "launch.json", "stop.json"
+#: what may be started again, environment included
+ORDER = "order.json"
 #: in the folder of the run: the trainer's own word on how it ended, as `mlhub.paths.RunPaths`
 OUTCOME = "outcome.json"
-#: in the folder of the run: what may be started again, environment included
-ORDER = "order.json"
 #: the whole exit record, checksum and padding included, reserved on disk before the start
 SLOT_SIZE = 4096
 #: no file of ours is larger; a larger one is not read

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlhub.errors import MlhubError, StoreError, UsageError
+from mlhub.errors import MlhubError, UsageError
 from mlhub.runner.folder import read_spec
-from mlhub.runner.order import Order, recorded, requeue, write
+from mlhub.runner.order import Order, recorded, requeue
 from mlhub.runner.queue import end_orphans
 from mlhub.runner.spec import git_state
-from mlhub.runner.submit import Request, enter, uninterrupted
+from mlhub.runner.submit import Request, check_gpus, enter, uninterrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The run as it then is, and processes of its last attempt that had to be ended."""
+    """The run as it then is, processes of its last attempt that had to be ended, runs it no longer waits for."""
 
     run: Run
     ended: list[int]
+    dropped: list[Run]
 
 
 def resume(
@@ -53,19 +54,27 @@ def resume(
     paths = store.home.run(run.id)
     _check(run)
     given = recorded_order(paths, run)
+    check_gpus(run.gpus_wanted if gpus is None else gpus)
     slots = max_runs if max_runs > 0 else int(queue)
+    after, dropped = _dependencies(store, run)
     with uninterrupted():
-        ended = end_orphans(store, run)
+        over = end_orphans(store, run)
+        if over.left:
+            pids = ", ".join(map(str, over.left))
+            raise MlhubError(f"processes of its last attempt can't be ended: {pids}", "Look at them with ps.")
         _restore_metrics(paths)
-        try:
-            write(paths, given)
-        except OSError as error:
-            raise StoreError(f"{paths.order}: {error.strerror}", "Make room, then try again.") from error
-        done = requeue(store, run, retries=retries, slots=slots, priority=priority, gpus_wanted=gpus)
+        done = requeue(store, run, retries=retries, slots=slots, priority=priority, gpus_wanted=gpus, after=after)
         run = store.reload(run)
         if not done:
             raise MlhubError(f"run {run.id} ({run.name}) is {run.status} already", f"mlhub show {run.name}")
-        return Resumed(enter(store, run, given, queue=queue, max_runs=max_runs), ended)
+        return Resumed(enter(store, run, given, queue=queue, max_runs=max_runs), over.ended, dropped)
+
+
+def _dependencies(store: Store, run: Run) -> tuple[list[int], list[Run]]:
+    """Of the runs it was to come after, those it still can, and those that ended badly: who resumes it knows that."""
+    others = [other for other in map(store.get, run.after) if other is not None]
+    dropped = [other for other in others if other.status in ("failed", "cancelled") and not other.to_be_retried]
+    return [other.id for other in others if other not in dropped], dropped
 
 
 def _check(run: Run) -> None:

@@ -124,7 +124,7 @@ def _end_unsupervised(folder: AttemptPaths, known: Evidence, grace: float, who: 
         forced = _end_child(known, grace)
         left = family.end_family(lambda: family.find_family(known.token, None), 0.1, 2.0)
         if not any(process.end == "still there" for process in left):
-            _leave_record(folder, known, left, _reason(who, grace, forced))
+            _leave_record(folder, known, left, _ending(folder, who, grace, forced))
     finally:
         os.close(held)
 
@@ -158,21 +158,26 @@ def _with_child(known: Evidence) -> list[identity.Process]:
     return [] if child is None or child.dead else family.find_family(known.token, child.pid)
 
 
-def _reason(who: str, grace: float, forced: bool) -> str:
+def _ending(folder: AttemptPaths, who: str, grace: float, forced: bool) -> tuple[str, str]:
+    """Status and reason: cancelled, or, where the stop names a fault, failed by that."""
     from mlhub.runner.reason import Ending, explain
 
-    _, reason = explain(Ending(who=who, ours=True, forced=grace if forced else None), "")
-    return f"{reason}; exit code unknown, its supervisor was killed"
+    asked = record.read_stop(str(folder.root))
+    ending = Ending(who=who, ours=True, forced=grace if forced else None, why=asked.why if asked else "")
+    status, reason = explain(ending, "")
+    return status, f"{reason}; exit code unknown, its supervisor was killed"
 
 
-def _leave_record(folder: AttemptPaths, known: Evidence, left: list[family.LeftBehind], reason: str) -> None:
+def _leave_record(
+    folder: AttemptPaths, known: Evidence, left: list[family.LeftBehind], ending: tuple[str, str]
+) -> None:
     request = record.read_stop(str(folder.root))
     tree: record.Tree = {
         "version": 1,
         "attempt": int(folder.root.name),
         "token": known.token,
-        "status": "cancelled",
-        "reason": reason,
+        "status": ending[0],
+        "reason": ending[1],
         "exit_code": None,
         "signal": None,
         "requested_by": request.who if request else None,

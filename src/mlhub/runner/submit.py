@@ -18,7 +18,7 @@ from mlhub.runner import identity, order, trash
 from mlhub.runner.folder import linked_folders
 from mlhub.runner.names import new_name
 from mlhub.runner.order import Order
-from mlhub.runner.queue import start_now, state_of, tick
+from mlhub.runner.queue import cancel, start_now, state_of, tick
 from mlhub.runner.spec import describe
 from mlhub.text import now
 
@@ -62,7 +62,7 @@ def submit(store: Store, request: Request, *, max_runs: int = 0) -> Run:
     MlhubError if nothing could be started; then the run is kept, failed, with the reason, or, when not even its folder
     could be written, no trace is left. Ctrl-C waits for the end of the launch: there is no half-started run.
     """
-    _check_gpus(request.gpus)
+    check_gpus(request.gpus)
     state_of(store, socket.gethostname())  # before it waits: only what waited through a reboot pauses the queue
     with uninterrupted():
         run = _add_row(store, request, max_runs)
@@ -71,8 +71,6 @@ def submit(store: Store, request: Request, *, max_runs: int = 0) -> Run:
         try:
             _write_folder(store.home, run, request)
             order.write_facts(paths, run, given)
-            if request.queue or request.retries:
-                order.write(paths, given)
         except OSError as error:
             _remove_folder(store.home, run.id)
             store.forget(run.id)
@@ -83,24 +81,29 @@ def submit(store: Store, request: Request, *, max_runs: int = 0) -> Run:
 
 def enter(store: Store, run: Run, given: Order, *, queue: bool, max_runs: int) -> Run:
     """Start a run that waits, or leave it in the queue. Raises MlhubError if it can't be started."""
+    if queue or run.retries:
+        _keep(store, run, given)
     if not queue:
         run = start_now(store, run, given, max_runs=max_runs)
-        if run.status == "failed":  # we were so slow that a reader took us for dead
+        if not run.active and run.started_at is None:  # stopped meanwhile, or taken for dead because we were so slow
             raise MlhubError(run.reason or "never started", "Try again.")
         if not run.waiting:
             return run
-    paths = store.home.run(run.id)
-    if not paths.order.exists():
-        try:
-            order.write(paths, given)
-        except OSError as error:
-            store.cancel_waiting(run, ended_at=now(), reason=f"its order can't be kept: {error.strerror}")
-            raise StoreError(f"{paths.order}: {error.strerror}", "Make room, then try again.") from error
+        _keep(store, run, given)
     tick(store, max_runs=max_runs)  # a slot may have become free while nobody could see that we wait
     return store.reload(run)
 
 
-def _check_gpus(wanted: int) -> None:
+def _keep(store: Store, run: Run, given: Order) -> None:
+    """Keep the order of a run that waits. Raises StoreError; then it is cancelled."""
+    try:
+        order.write(store.home.run(run.id), run.attempt, given)
+    except OSError as error:
+        cancel(store, run, f"its order can't be kept: {error.strerror}")
+        raise StoreError(f"{error.filename}: {error.strerror}", "Make room, then try again.") from error
+
+
+def check_gpus(wanted: int) -> None:
     """Raises UsageError if this machine will never have so many."""
     if wanted < 1:
         return
@@ -115,7 +118,7 @@ def _check_gpus(wanted: int) -> None:
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Ctrl-C is held back until the block is done: nothing is left half-started."""
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP})
     try:
         yield
     finally:

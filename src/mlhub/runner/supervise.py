@@ -303,7 +303,7 @@ class Supervisor:
             _note(f"exit.json not written: {error}")
         if tree["status"] != "failed":  # else another attempt may follow
             with contextlib.suppress(OSError):
-                os.unlink(os.path.join(self.run_dir, record.ORDER))
+                os.unlink(os.path.join(self.folder, record.ORDER))
         update_database(record.text(self.launch, "database"), os.path.basename(self.run_dir), tree, _note)
         if not self.sampled and companion.tells_the_end(self.run_dir):
             self.start_sampler()

@@ -5,6 +5,7 @@ Not for people: they have `mlhub queue`. What goes wrong here is seen, and told,
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -13,6 +14,8 @@ _ROUNDS, _PAUSE_SECONDS = 4, 1.0
 
 
 def main() -> None:
+    # of whoever started the run whose end this is; what waits knows the limit it was queued under
+    os.environ.pop("MLHUB_MAX_RUNS", None)
     from mlhub.errors import MlhubError
     from mlhub.runner.queue import tick
     from mlhub.settings import Settings
@@ -25,7 +28,7 @@ def main() -> None:
             if turn:
                 time.sleep(_PAUSE_SECONDS)
             tick(store, max_runs=settings.max_runs)
-            if not any("GPU" in (run.condition or "") for run in store.active()):
+            if not any(run.waiting and run.gpus_wanted for run in store.active()):
                 break
     except MlhubError as error:
         sys.exit(f"{error.message}; {error.hint}")

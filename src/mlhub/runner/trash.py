@@ -175,7 +175,9 @@ def _move(store: Store, run: Run) -> Entry | None:
         _put_back(home, run.id, entry.path if entry else None)
         raise _started_again(run)
     if entry is not None:
-        order.forget(RunPaths(entry.path))  # it holds an environment, and nothing retries what was removed
+        order.forget(
+            RunPaths(entry.path), *numbered(entry.path / "attempts")
+        )  # it holds an environment, and nothing retries what was removed
     return entry
 
 

@@ -42,6 +42,8 @@ class Verdict:
     #: seconds of the boot's clock, which nobody sets: when it started, and how long it ran
     started_boot: float | None = None
     duration: float | None = None
+    #: the launch was cut short: nothing of the command has run
+    never_started: bool = False
 
     @property
     def final(self) -> bool:
@@ -198,7 +200,8 @@ def _gone(folder: AttemptPaths, known: Evidence) -> Verdict:
         who = request.who or "an unknown user"
         return _verdict(known, "cancelled", reason=f"stopped by {who}; how it ended was not recorded", orphans=orphans)
     if known.child is None:
-        return _verdict(known, "failed", reason="never started: its launch was cut short", orphans=orphans)
+        why = "never started: its launch was cut short"
+        return _verdict(known, "failed", reason=why, orphans=orphans, never_started=True)
     by_outcome = _by_outcome(folder, known, orphans)
     if by_outcome is not None:
         return by_outcome

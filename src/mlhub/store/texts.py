@@ -27,6 +27,7 @@ ORPHANED_RUNS = f"SELECT {COLUMNS} FROM runs WHERE orphans != '[]' ORDER BY id" 
 FAILED_WITH_RETRIES = f"SELECT {COLUMNS} FROM runs WHERE status = 'failed' AND retries > 0 AND host = :host ORDER BY id"  # noqa: S608
 WAITING_RUNS = f"""SELECT {COLUMNS} FROM runs WHERE status = 'queued' AND waiting = 1 AND host = :host
  ORDER BY priority DESC, COALESCE(place, id), id"""  # noqa: S608
+ALL_WAITING = f"SELECT {COLUMNS} FROM runs WHERE status = 'queued' AND waiting = 1"  # noqa: S608
 WAITING_ELSEWHERE = f"""SELECT {COLUMNS} FROM runs WHERE status = 'queued' AND waiting = 1 AND host <> :host
  ORDER BY host, id"""  # noqa: S608
 
@@ -59,20 +60,27 @@ UPDATE runs SET waiting = 0, gpus = :gpus, claimed_boot = :claimed_boot, conditi
  WHERE id = :id AND attempt = :attempt AND status = 'queued' AND waiting = 1
 """
 
+#: just before the launch: whoever was held up so long that its claim was given away learns it here
+RENEW_CLAIM = """
+UPDATE runs SET claimed_boot = :now
+ WHERE id = :id AND attempt = :attempt AND status = 'queued' AND waiting = 0 AND claimed_boot = :claimed_boot
+"""
+
 #: a claim whose launch never came about goes back to where it was
 UNCLAIM_RUN = """
 UPDATE runs SET waiting = 1, gpus = '[]', condition = NULL
  WHERE id = :id AND attempt = :attempt AND status = 'queued' AND waiting = 0
 """
 
-#: an ended run waits again, as its next attempt; only one of two who want that gets it
+#: an ended run, or one whose launch was cut short, waits again as its next attempt; of two who want that one gets it
 REQUEUE_RUN = """
 UPDATE runs SET status = 'queued', waiting = 1, attempt = :next, retries = :retries, claimed_boot = :claimed_boot,
        started_at = NULL, ended_at = NULL, exit_code = NULL, signal = NULL, reason = NULL, condition = NULL,
        pid = NULL, supervisor_pid = NULL, gpus = '[]', duration = NULL, started_boot = NULL, orphans = '[]',
        summary_done = 0, priority = :priority, gpus_wanted = :gpus_wanted, after_runs = :after_runs, alerts = '[]',
        slots = :slots, place = NULL
- WHERE id = :id AND attempt = :attempt AND status IN ('failed', 'cancelled', 'completed')
+ WHERE id = :id AND attempt = :attempt AND retries = :had
+   AND (status IN ('failed', 'cancelled') OR (status = 'queued' AND waiting = 0))
 """
 
 #: a run that waits has no process: this is all of its end
@@ -81,7 +89,9 @@ UPDATE runs SET status = 'cancelled', waiting = 0, ended_at = :ended_at, reason 
  WHERE id = :id AND attempt = :attempt AND status = 'queued' AND waiting = 1
 """
 
-SPEND_RETRIES = "UPDATE runs SET retries = 0 WHERE id = :id AND attempt = :attempt"
+SPEND_RETRIES = "UPDATE runs SET retries = 0 WHERE id = :id"
+
+SET_AFTER = "UPDATE runs SET after_runs = :after_runs WHERE id = :id AND waiting = 1"
 
 SET_ORPHANS = "UPDATE runs SET orphans = :orphans WHERE id = :id AND attempt = :attempt"
 
@@ -89,7 +99,11 @@ SET_ALERTS = "UPDATE runs SET alerts = :alerts WHERE id = :id AND status IN ('qu
 
 MOVE_RUN = "UPDATE runs SET priority = :priority, place = :place WHERE id = :id AND waiting = 1"
 
-ADOPT_RUN = "UPDATE runs SET host = :host, condition = NULL WHERE id = :id AND status = 'queued' AND waiting = 1"
+#: what waits or is to be retried on a host that has another name now
+ADOPT_RUNS = """
+UPDATE runs SET host = :host, condition = NULL
+ WHERE host = :old AND ((status = 'queued' AND waiting = 1) OR (status = 'failed' AND retries > 0))
+"""
 
 QUEUE_STATE = "SELECT host, boot, paused, reason, changed_at FROM queue WHERE host = :host"
 
