@@ -32,7 +32,7 @@ def test_a_run_that_links_its_log_to_its_folder_of_logs_takes_no_other_log_with_
     cli.environment["MLHUB_LOG_DIR"] = str(logs)
     script(cli, "echo precious", "--name", "kept")
     script(cli, f"rm $MLHUB_RUN_DIR/output.log; ln -s {logs}/2 $MLHUB_RUN_DIR/output.log", "--name", "evil")
-    cli("rm", "evil")
+    cli("rm", "evil", "--purge")
     assert cli("logs", "kept").stdout == "precious\n"
     assert os.listdir(logs) == ["1"]
 

@@ -128,6 +128,7 @@ def test_a_rebuild_brings_every_run_back_field_by_field(cli: Cli, nvml: FakeNvml
     shown, before = cli.json("ls"), rows(cli)
     (cli.home / "mlhub.db").write_bytes(b"garbage" * 1000)
     cli("doctor", "--rebuild", code=None)
+    cli("queue", "resume")  # which the loss of the database has paused
     assert cli.json("ls") == shown
     assert rows(cli) == before
 

@@ -86,6 +86,7 @@ def test_18_rebuild_brings_every_run_back_field_by_field(history: Cli, seen: See
     before = {run["name"]: history.json("show", run["name"]) for run in history.json("ls")}
     damage(history.home / "mlhub.db")
     history("doctor", "--rebuild", code=None)
+    history("queue", "resume")  # which the loss of the database has paused
     after = {run["name"]: history.json("show", run["name"]) for run in history.json("ls")}
     different = [
         (name, field, value, after.get(name, {}).get(field))

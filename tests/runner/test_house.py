@@ -122,7 +122,7 @@ def test_nothing_of_a_run_is_touched_whose_processes_live_on(store: Store) -> No
 def test_a_run_that_was_started_again_since_the_plan_is_left_alone(store: Store) -> None:
     run = make_run(store)
     items = house.plan(store, ALL).items
-    store.requeue(run, retries=0, claimed_boot=0.0, priority=0, gpus_wanted=0, after=[], slots=0)
+    store._change("UPDATE runs SET status = 'queued' WHERE id = :id", id=run.id)
     before = names(store.home.run(run.id).checkpoints)
     assert [house.free(store, item) for item in items] == [0, 0, 0]
     assert names(store.home.run(run.id).checkpoints) == before
