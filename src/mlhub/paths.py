@@ -59,6 +59,11 @@ class RunPaths:
         return self.root / "queue.json"
 
     @property
+    def archive_lock(self) -> Path:
+        """Held while metrics are compacted or unpacked: never while somebody appends to them."""
+        return self.root / "archive.lock"
+
+    @property
     def alerts(self) -> Path:
         return self.root / "alerts.jsonl"
 
@@ -136,6 +141,11 @@ class Home:
     @property
     def migrate_lock(self) -> Path:
         return self.root / "migrate.lock"
+
+    @property
+    def tidied(self) -> Path:
+        """Touched when old runs were last compressed."""
+        return self.root / "tidied"
 
     @property
     def runs(self) -> Path:

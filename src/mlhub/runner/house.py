@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mlhub.errors import UsageError
-from mlhub.runner import archive, identity, record, segments, trash, tree
+from mlhub.runner import archive, identity, lock, record, segments, trash, tree
 from mlhub.runner.folder import linked_folders, numbered
 from mlhub.runner.reconcile import refresh
 from mlhub.text import duration, one_line, seconds_between
@@ -121,14 +121,25 @@ def free(store: Store, item: Item) -> int:
     if run is not None and item.kind == "logs":
         return segments.compress_all(store.home.run(run.id), store.home.logs)
     before = sum(map(tree.size, item.paths))
-    after = 0
+    if run is not None and item.kind == "metrics":
+        return before - _compact(store, run, item.paths)
     for path in item.paths:
-        if item.kind == "metrics":
-            archive.compact(path)
-            after += tree.size(archive.packed(path))
-        else:
-            tree.erase(path)
-    return before - after
+        tree.erase(path)
+    return before
+
+
+def _compact(store: Store, run: Run, paths: tuple[Path, ...]) -> int:
+    """Make files of metrics compact, and nobody may start the run meanwhile; the bytes they take then."""
+    held = lock.take(str(store.home.run(run.id).archive_lock))
+    try:
+        found = store.get(run.id)
+        if held is not None and found is not None and not found.active:
+            for path in paths:
+                archive.compact(path)
+    finally:
+        if held is not None:
+            os.close(held)
+    return sum(tree.size(path if path.exists() else archive.packed(path)) for path in paths)
 
 
 def living(home: Home, run_id: int) -> list[int]:

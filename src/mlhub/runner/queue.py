@@ -8,7 +8,9 @@ those behind it from taking them. Not the place where a process is started (`mlh
 from __future__ import annotations
 
 import math
+import os
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,17 +18,20 @@ from typing import NamedTuple
 import msgspec
 
 from mlhub.errors import MlhubError, NotFoundError
-from mlhub.runner import family, identity, order, record
+from mlhub.runner import family, identity, lock, order, record
 from mlhub.runner.launch import AlreadyStartedError, DiskFullError, launch
 from mlhub.runner.reconcile import back_into_queue, refresh_active
 from mlhub.text import now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mlhub.paths import RunPaths
     from mlhub.runner.order import Order
     from mlhub.store.runs import QueueState, Run
     from mlhub.store.store import Store
 
+#: compacting a million records takes a minute
+_BUSY_SECONDS = 120.0
 #: a run that crashes without end is not retried without end
 _LAST_ATTEMPT = 1000
 
@@ -83,6 +88,8 @@ def launch_claimed(store: Store, run: Run, given: Order, *, keep_turn: bool = Fa
     paths = store.home.run(run.id)
     order.write_facts(paths, run)
     try:
+        if run.attempt > 1:
+            _expand_metrics(paths)
         started = launch(paths, run.attempt, order.to_launch(store.home, run, given))
     except AlreadyStartedError:  # or stopped, this very moment
         return store.reload(run)
@@ -102,6 +109,23 @@ def launch_claimed(store: Store, run: Run, given: Order, *, keep_turn: bool = Fa
     if not run.retries:
         order.forget(paths, run.attempt)
     return store.reload(run)
+
+
+def _expand_metrics(paths: RunPaths) -> None:
+    """Metrics that were compacted become a file that can be appended to. Raises MlhubError."""
+    from mlhub.runner import archive
+
+    deadline = identity.boot_clock() + _BUSY_SECONDS
+    while (held := lock.take(str(paths.archive_lock))) is None:  # somebody compacts them just now
+        if identity.boot_clock() > deadline:
+            raise MlhubError(f"{paths.root}: in use by another process", "Try again.")
+        time.sleep(0.05)
+    try:
+        archive.expand(paths)
+    except OSError as error:
+        raise MlhubError(f"its metrics can't be unpacked: {error.strerror}", "Make room, then try again.") from error
+    finally:
+        os.close(held)
 
 
 def _start(store: Store, run: Run) -> bool:

@@ -62,7 +62,6 @@ def resume(
         if over.left:
             pids = ", ".join(map(str, over.left))
             raise MlhubError(f"processes of its last attempt can't be ended: {pids}", "Look at them with ps.")
-        _restore_metrics(paths)
         done = requeue(store, run, retries=retries, slots=slots, priority=priority, gpus_wanted=gpus, after=after)
         run = store.reload(run)
         if not done:
@@ -98,13 +97,6 @@ def recorded_order(paths: RunPaths, run: Run) -> Order:
             f"run {run.id} ({run.name}): its folder does not say what was started", "Start it anew: mlhub run …"
         )
     return given
-
-
-def _restore_metrics(paths: RunPaths) -> None:
-    """Metrics that were compacted become a file that can be appended to again."""
-    from mlhub.runner import archive
-
-    archive.expand(paths)
 
 
 def rerun_request(store: Store, run: Run, overrides: Sequence[str], **changes: Any) -> Request:  # noqa: ANN401 - fields of Request

@@ -23,6 +23,7 @@ from mlhub.paths import RunPaths
 from mlhub.runner import alerts, identity, lock, record, segments
 from mlhub.runner.companion import spawn
 from mlhub.runner.judge import Judge, Progress
+from mlhub.runner.tidy import due
 from mlhub.runner.truth import Evidence, inspect
 from mlhub.settings import Settings
 
@@ -200,7 +201,7 @@ class Sampler:
             stop(self.paths, self.attempt, grace, "mlhub")
 
     def end(self) -> None:
-        """The last metrics and the alerts that are over; a notice; the queue, if nobody else looks after it."""
+        """The last metrics, the alerts that are over, a notice; the queue, if nobody else looks after it; old runs."""
         verdict = inspect(self.paths, self.attempt)
         self.stops_on_nan = False
         for _ in range(_LAST_LOOKS):
@@ -210,10 +211,14 @@ class Sampler:
         if verdict.status == "failed" or (verdict.final and verdict.status in self.settings.notify_on):
             self.tell(verdict.reason or "", _END_KINDS[verdict.status], verdict.status)
         home = self.settings.to_home()
-        if record.read_exit(self.folder) is None and home.database.exists():
-            os.environ["MLHUB_HOME"] = str(home.root)
-            with contextlib.suppress(OSError):
+        if not home.database.exists():
+            return
+        os.environ["MLHUB_HOME"] = str(home.root)
+        with contextlib.suppress(OSError):
+            if record.read_exit(self.folder) is None:
                 spawn("tick", "mlhub.runner.tick")
+            if due(home):
+                spawn("tidy", "mlhub.runner.tidy")
 
     def tell(self, text: str, kind: str, what: str) -> None:
         """A notice about this run, if anybody wants notices. Its failure costs a line in supervisor.log."""
