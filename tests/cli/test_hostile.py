@@ -233,3 +233,51 @@ def test_a_run_lost_with_its_folder_says_so(cli: Cli) -> None:
 def test_an_open_home_is_warned_about_once(cli: Cli, command: list[str]) -> None:
     cli.home.mkdir(mode=0o755)
     assert cli(*command).stderr.count("chmod 700") == 1
+
+
+def test_a_log_that_is_a_link_to_a_file_of_others_is_not_read(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("rosebud")
+    script(cli, f"rm $MLHUB_RUN_DIR/output.log; ln -s {tmp_path}/secret $MLHUB_RUN_DIR/output.log")
+    assert "rosebud" not in cli("logs", code=1).stdout
+
+
+def test_a_folder_with_an_attempt_of_no_end_hangs_nothing(cli: Cli) -> None:
+    script(cli, "exit 1", "--name", "base", code=1)
+    (cli.home / "runs" / "1" / "attempts" / "999999999999999999").mkdir()
+    for file in cli.home.glob("mlhub.db*"):
+        file.unlink()
+    assert cli.json("show", "base")["reason"] == "exit code 1"
+    assert cli.json("resume", "base", "--wait", code=1)["attempt"] == 2
+
+
+def test_an_argument_list_of_more_than_a_megabyte_is_run(cli: Cli) -> None:
+    words = [f"{number:0100}" for number in range(12_000)]
+    cli("run", "--wait", "--", "sh", "-c", "echo $#", "sh", *words)
+    assert cli("logs").stdout == "12000\n"
+    assert len(cli("show").stdout) < 5000
+
+
+@pytest.mark.parametrize("column", ["alerts", "summary", "config", "tags"])
+def test_a_damaged_row_is_named_with_its_remedy_which_helps(cli: Cli, column: str) -> None:
+    script(cli, "true", "--name", "base")
+    with contextlib.closing(sqlite3.connect(cli.home / "mlhub.db")) as connection, connection:
+        connection.execute(f"UPDATE runs SET {column} = 'garbage'")  # noqa: S608 - one of the four above
+    assert f"{column} of run 1 is damaged" in cli("ls", code=1).stderr
+    assert cli("doctor", code=1).stderr == ""
+    cli("doctor", "--rebuild")
+    assert [run["name"] for run in cli.json("ls")] == ["base"]
+
+
+@pytest.mark.root
+def test_a_home_on_a_disk_that_was_mounted_read_only_can_be_read(cli: Cli) -> None:
+    script(cli, "echo hello", "--name", "base")
+    mounts = (["mount", "--bind", cli.home, cli.home], ["mount", "-o", "remount,ro,bind", cli.home])
+    if subprocess.run(mounts[0], check=False).returncode:
+        pytest.skip("root here may not mount")
+    try:
+        subprocess.run(mounts[1], check=True)
+        assert [run["status"] for run in cli.json("ls")] == ["completed"]
+        assert cli("logs", "base").stdout == "hello\n"
+        assert cli.json("show", "base")["exit_code"] == 0
+    finally:
+        subprocess.run(["umount", cli.home], check=True)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import wait_until
+from mlhub.runner import identity
+from tests.conftest import make_cli, wait_until
 from tests.nvml import FakeNvml, h100
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Cli
 
 
@@ -374,3 +375,51 @@ def test_a_card_whose_memory_somebody_hidden_uses_is_not_free(cli: Cli, cards: F
     cards.set(h100(memory={"total": 80e9, "used": 70e9}), h100())
     assert cli.json("run", "--gpus", "1", "--", "sleep", "100")["gpus"] == [1]
     assert cli.json("run", "--gpus", "1", "--", "true")["condition"] == "waits for 1 GPU (0 free)"
+
+
+def test_a_line_can_be_moved_in_for_ever(cli: Cli) -> None:
+    cli("queue", "pause")
+    for name in "abz":
+        cli("run", "--queue", "--name", name, "--", "true")
+    for _ in range(30):
+        cli("queue", "move", "a", "--before", "z")
+        cli("queue", "move", "b", "--before", "z")
+    assert [run["name"] for run in cli.json("queue")["waiting"]] == ["a", "b", "z"]
+
+
+def test_a_copy_of_a_home_starts_nothing_by_being_looked_at(cli: Cli) -> None:
+    cli("run", "--name", "busy", "--", "sleep", "1000")
+    cli("run", "--queue", "--name", "later", "--", "touch", str(cli.home.parent / "ran"))
+    copy = make_cli(cli.home.parent / "copy")
+    shutil.copytree(cli.home, copy.home)
+    found = {run["name"]: run for run in copy.json("ls")}
+    assert found["later"]["condition"] == "queue paused (this home is a copy)"
+    assert "a copy" in copy("stop", "busy", "--grace", "0", code=1).stderr
+    assert statuses(cli) == {"busy": "running", "later": "queued"}
+    assert not (cli.home.parent / "ran").exists()
+
+
+def test_a_supervisor_held_up_at_its_birth_does_not_begin_what_was_given_up(cli: Cli) -> None:
+    """Nothing is patched: the supervisor is stopped before its first step, as a disk that hangs would stop it."""
+    cli("ls")
+    command = [sys.executable, "-m", "mlhub", "run", "--", "touch", str(cli.home.parent / "ran")]
+    with subprocess.Popen(command, env=cli.environment, stderr=subprocess.PIPE) as launcher:
+        supervisor = wait_until(lambda: stopped_supervisor(cli.home / "runs" / "1"))
+        launch = cli.home / "runs" / "1" / "attempts" / "1" / "launch.json"
+        launch.write_text(json.dumps(json.loads(launch.read_text()) | {"boot_clock": 1.0}))  # given up long ago
+        assert "never started" in cli.json("show", "1")["reason"]
+        os.kill(supervisor, signal.SIGCONT)
+        _, said = launcher.communicate(timeout=60)
+    assert (launcher.returncode, b"never started" in said) == (1, True)
+    assert not (cli.home.parent / "ran").exists()
+
+
+def stopped_supervisor(folder: Path) -> int | None:
+    """The supervisor of a run's first attempt, stopped before it took its lock; None if it isn't there yet."""
+    for process in identity.all_processes():
+        with contextlib.suppress(OSError):
+            words = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
+            if os.fsencode(folder) in words and b"-S" in words:
+                os.kill(process.pid, signal.SIGSTOP)
+                return process.pid
+    return None

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import Any
 
 import pytest
 
+from mlhub.errors import MlhubError
+from mlhub.paths import RunPaths
 from mlhub.runner import identity, lock, record
+from mlhub.runner.launch import AlreadyStartedError
+from mlhub.runner.stop import stop
 from mlhub.runner.truth import NEVER_STARTED_SECONDS, inspect
 
 from .conftest import Sandbox, kill
@@ -69,11 +74,59 @@ def test_healthy_run_has_no_condition(box: Sandbox) -> None:
 
 
 def test_lock_alone_is_starting(box: Sandbox) -> None:
-    launched(box, ago=100)
+    launched(box, ago=5)
     held = lock.take(str(box.paths.attempt(1).lock))
     assert held is not None
     assert (box.inspect().status, box.inspect().condition) == ("running", "starting")
     os.close(held)
+
+
+def test_lock_alone_for_long_says_what_is_missing(box: Sandbox) -> None:
+    launched(box, ago=100)
+    held = lock.take(str(box.paths.attempt(1).lock))
+    assert held is not None
+    assert (box.inspect().condition or "").endswith("process.json is missing or damaged")
+    os.close(held)
+
+
+def test_supervisor_whose_record_is_garbage_is_found_and_stopped(box: Sandbox) -> None:
+    started = box.launch("sleep", "1000")
+    box.paths.attempt(1).process.write_text("garbage")
+    assert stop(box.paths, 1, 0, "alice").verdict.status == "cancelled"
+    assert (found := identity.find_process(started.pid)) is None or found.dead
+
+
+def test_name_of_a_host_is_fit_to_be_shown(box: Sandbox) -> None:
+    box.launch("sleep", "1000")
+    box.edit(box.paths.attempt(1).process, boot="another", machine="another", name="ev\x1b[31mil\x07" + "x" * 100)
+    assert (box.inspect().condition or "").isprintable()
+
+
+def test_copy_of_a_folder_is_unknown_and_its_processes_are_not_signalled(box: Sandbox) -> None:
+    started = box.launch("sleep", "1000")
+    copy = RunPaths(box.root / "copy")
+    shutil.copytree(box.paths.root, copy.root)
+    verdict = inspect(copy, 1)
+    assert (verdict.status, (verdict.condition or "").startswith("unknown: this folder is a copy")) == ("running", True)
+    with pytest.raises(MlhubError, match="a copy"):
+        stop(copy, 1, 0, "alice")
+    assert (found := identity.find_process(started.pid)) is not None
+    assert not found.dead
+
+
+def test_attempt_that_was_given_up_never_begins(box: Sandbox) -> None:
+    folder = box.paths.attempt(1).root
+    folder.mkdir(parents=True)
+    assert record.decide(str(folder), record.GIVEN_UP) == record.GIVEN_UP
+    with pytest.raises(AlreadyStartedError):
+        box.launch("touch", str(box.root / "ran"))
+    assert not (box.root / "ran").exists()
+    assert not box.paths.attempt(1).exit.exists()  # the record is whose who gave it up
+
+
+def test_attempt_that_has_begun_is_not_given_up(box: Sandbox) -> None:
+    box.launch("sleep", "1000")
+    assert record.decide(str(box.paths.attempt(1).root), record.GIVEN_UP) == record.BEGUN
 
 
 def test_fork_that_is_not_yet_the_command_is_starting(box: Sandbox) -> None:

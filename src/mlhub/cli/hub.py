@@ -48,7 +48,8 @@ class Hub:
         from mlhub.text import one_line
 
         try:
-            tick(self.store, max_runs=self.settings.max_runs, refreshed=refreshed)
+            with self.store.patience(5.0):
+                tick(self.store, max_runs=self.settings.max_runs, refreshed=refreshed)
         except StoreError as error:  # a full disk must not keep anybody from reading
             print(f"warning: the queue stands still: {one_line(error.message)}", file=sys.stderr)  # noqa: T201
 

@@ -114,7 +114,10 @@ class LogTail:
 
     @staticmethod
     def _print(text: str) -> None:
-        sys.stdout.write(clean(text, colours=coloured()))
+        shown = clean(text, colours=coloured())
+        if "\x1b" in shown:  # a log that hides or paints its text must not do so to the prompt after it
+            shown = shown.rstrip("\n") + "\x1b[0m" + "\n" * (len(shown) - len(shown.rstrip("\n")))
+        sys.stdout.write(shown)
         sys.stdout.flush()
 
 

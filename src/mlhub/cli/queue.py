@@ -250,6 +250,7 @@ def watch(
                     tell(f"started run {run.id}  {one_line(run.name)}")
             except StoreError as error:  # a full disk or a busy database is no reason to stop looking
                 tell(f"error: {one_line(error.message)}")
+                hub = open_hub()  # it may have been replaced
             time.sleep(interval)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None

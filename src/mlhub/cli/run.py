@@ -235,7 +235,7 @@ def announce(hub: Hub, run: Run, *, wait: bool, follow: bool, as_json: bool, log
     from mlhub.text import one_line
 
     if not as_json:
-        say(f"run {run.id}  {run.name}  {run.status}" + (f" ({run.condition})" if run.condition else ""))
+        say(f"run {run.id}  {run.name}  {run.status}" + (f" ({one_line(run.condition)})" if run.condition else ""))
         if run.waiting and os.environ.get("MLHUB_NOTIFY"):
             tell("note: a run that waits keeps no MLHUB_NOTIFY; for its notices put notify = … in config.toml")
         if run.waiting and not (wait or follow):

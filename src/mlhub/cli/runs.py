@@ -138,13 +138,13 @@ def _print_run(hub: Hub, run: Run) -> None:
     from mlhub.runner.advice import advice
     from mlhub.runner.folder import read_spec
     from mlhub.runner.reconcile import elapsed
-    from mlhub.text import duration, local_time, number, one_line
+    from mlhub.text import duration, fit, local_time, number, one_line
 
     spec = read_spec(hub.home.run(run.id))
     command = spec.get("command")
     git = spec.get("git")
     facts = [
-        ("status", status_word(run.status) + (f" ({run.condition})" if run.condition else "")),
+        ("status", status_word(run.status) + (f" ({one_line(run.condition)})" if run.condition else "")),
         ("reason", run.reason and one_line(run.reason)),
         ("advice", one_line(advice(run, hub.home.run(run.id)) or "")),
         *(("alert", one_line(f"{local_time(alert.get('at'))} {alert.get('text')}")) for alert in run.alerts),
@@ -160,7 +160,7 @@ def _print_run(hub: Hub, run: Run) -> None:
         ("started", local_time(run.started_at)),
         ("took", run.started_at and duration(elapsed(run))),
         ("pid", run.pid and f"{run.pid} (supervisor {run.supervisor_pid}) on {one_line(run.host)}"),
-        ("command", one_line(shlex.join(map(str, command))) if isinstance(command, list) else None),
+        ("command", fit(one_line(shlex.join(map(str, command))), _COMMAND) if isinstance(command, list) else None),
         ("code", _code_line(git) if isinstance(git, dict) else None),
         ("folder", run.dir),
     ]
@@ -181,6 +181,8 @@ def _print_run(hub: Hub, run: Run) -> None:
             say(f"… {len(rows) - _METRICS} more: mlhub show {run.name} --json")
 
 
+#: columns of a command shown to people; --json has all of it
+_COMMAND = 1000
 #: rows of metrics shown to people; an evaluation has hundreds, and its log shows them as tables
 _METRICS = 80
 

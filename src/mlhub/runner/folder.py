@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 from typing import Any
 
 import msgspec
 
 from mlhub.paths import RunPaths
-from mlhub.runner import identity, record
-from mlhub.store.runs import QueueState, Run
-from mlhub.text import now, one_line
+from mlhub.runner import record
+from mlhub.store.runs import Run
+from mlhub.text import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from mlhub.store.store import Store
 
 _LIMIT = 8 << 20
+#: a folder with a greater number is not one of ours
+_MOST_ATTEMPTS = 10_000
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -86,9 +87,9 @@ def rebuild(store: Store) -> int:
         waits = waits or run.waiting
         restored += any(store.restore(msgspec.structs.replace(run, name=name)) for name in names)
     if waits:  # whether the queue was paused stood in the database alone
-        host = socket.gethostname()
-        state = QueueState(host=host, boot=identity.boot_id(), paused=True, reason="the database was made anew")
-        store.set_queue_state(msgspec.structs.replace(state, changed_at=now()))
+        from mlhub.runner.queue import set_paused
+
+        set_paused(store, paused=True, reason="the database was made anew")
     return restored
 
 
@@ -97,7 +98,7 @@ def row_of(folder: Path, run_id: int) -> Run:
     paths = RunPaths(folder)
     spec, facts = read_spec(paths), read_json(paths.queue)
     config, tags = spec.get("config"), spec.get("tags")
-    attempt = max(numbered(folder / "attempts"), default=1)
+    attempt = max((number for number in numbered(folder / "attempts") if number <= _MOST_ATTEMPTS), default=1)
     next_one = min(record.whole(facts, "attempt") or 1, attempt + 1)
     waiting = facts.get("waiting") is True and not paths.attempt(next_one).launch.exists()
     return Run(

@@ -98,6 +98,7 @@ def plan(store: Store, ages: Ages, kinds: tuple[str, ...] = KINDS) -> Plan:
             found.items += _states(store.home, run)
         if "temporary" in kinds:
             found.items += _temporary(run, [paths.root, *_folders(paths)])
+            found.items += _orders(run, paths)
         if "logs" in kinds:
             found.items += _logs(store.home, run, ages)
         if "metrics" in kinds:
@@ -258,6 +259,13 @@ def _temporary(run: Run | None, folders: list[Path]) -> Iterator[Item]:
     if spare:
         why = "half-written, and the writer is gone"
         yield _item("temporary", run, why, spare) if run else _of_home(why, spare)
+
+
+def _orders(run: Run, paths: RunPaths) -> Iterator[Item]:
+    """What a kill left of an order: it holds an environment, and nothing starts it any more."""
+    found = [paths.attempt(number).order for number in numbered(paths.root / "attempts")]
+    if not run.retries and (spare := [path for path in found if path.is_file()]):
+        yield _item("temporary", run, "what was to be started, and has ended", spare)
 
 
 def _of_home(why: str, spare: list[Path]) -> Item:

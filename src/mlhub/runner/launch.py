@@ -88,7 +88,7 @@ def launch(paths: RunPaths, attempt: int, spec: Launch) -> Started:
     except OSError as error:
         raise _cannot_write(folder, error) from error
     try:
-        record.write_json(str(folder.launch), _order(attempt, spec, token), exclusive=True)
+        record.write_json(str(folder.launch), _order(attempt, spec, token, os.stat(folder.root).st_ino), exclusive=True)
         answer = _start_supervisor(paths, attempt, {**spec.env, identity.TOKEN_NAME: f"supervisor:{token}"}, log)
     except FileExistsError:
         raise AlreadyStartedError(
@@ -103,6 +103,10 @@ def launch(paths: RunPaths, attempt: int, spec: Launch) -> Started:
         why = record.text(answer, "refused")
         if not why and (started := _find_started(paths, attempt)):
             return started
+        if record.was_given_up(str(folder.root)):
+            raise AlreadyStartedError(
+                f"attempt {attempt} of run {paths.root.name} was given up", "mlhub show tells why."
+            )
         raise _refusal(why or "the supervisor died or hung before the command was started", folder)
     return Started(pid, supervisor_pid, record.text(answer, "started_at"), record.real(answer, "started_boot") or 0.0)
 
@@ -131,7 +135,7 @@ def _check_free(paths: RunPaths, attempt: int) -> None:
         )
 
 
-def _order(attempt: int, spec: Launch, token: str) -> record.Tree:
+def _order(attempt: int, spec: Launch, token: str, folder_inode: int) -> record.Tree:
     """launch.json: what the supervisor reads, and from when on readers count it as launched."""
     return {
         "version": 1,
@@ -143,6 +147,7 @@ def _order(attempt: int, spec: Launch, token: str) -> record.Tree:
         "grace": spec.grace,
         "stop_on_nan": spec.stop_on_nan,
         "database": str(spec.database.absolute()) if spec.database else None,
+        "inode": folder_inode,
         "at": record.timestamp(),
         "boot_clock": identity.boot_clock(),
         **identity.this_host()._asdict(),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlhub.runner import identity, record
+from mlhub.runner.folder import numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,24 +91,18 @@ def pass_on(paths: RunPaths, attempt: int) -> bool:
 
 
 def close_attempt(paths: RunPaths, run: Run, status: str, reason: str) -> bool:
-    """Say that an attempt has ended before any launch, so that no launch can come any more; False if one has.
-
-    The launch's own file decides between the two, however late either of them is.
-    """
-    folder, here = paths.attempt(run.attempt), identity.this_host()
-    closed = {"version": 1, "attempt": run.attempt, "closed": reason, "boot_clock": identity.boot_clock()}
+    """Say that an attempt has ended before its command began, so that it can't begin any more; False if it has."""
+    folder = paths.attempt(run.attempt)
     tree = {"version": 1, "attempt": run.attempt, "status": status, "reason": reason, "host": run.host}
     tree |= {"exit_code": None, "signal": None, "ended_at": record.timestamp(), "written_by": "queue"}
     try:
         if paths.root.is_dir():  # a folder that was removed is not made again
             folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            record.write_json(str(folder.launch), closed | here._asdict(), durable=False, exclusive=True)
+            if record.decide(str(folder.root), record.GIVEN_UP) != record.GIVEN_UP:
+                return False
             record.write_copies(str(folder.root), record.EXIT, tree, durable=False)
-    except FileExistsError:
-        return False
     except OSError:
-        pass  # a full disk: no launch finds room either, and the row says how it ended
-    forget(paths, run.attempt)
+        return not folder.launch.exists()  # a full disk: what was not launched finds no room to be
     return True
 
 
@@ -116,7 +111,7 @@ def write_facts(paths: RunPaths, run: Run, given: Order | None = None) -> None:
 
     And, from the first time on, what was ordered, without its environment: a run may be cancelled before any launch.
     """
-    old = record.read_json(str(paths.queue)) or {}
+    old = record.read_json(str(paths.queue), record.LAUNCH_LIMIT) or {}
     facts: dict[str, Any] = {name: old[name] for name in _ORDERED if name in old}
     if given is not None:
         facts = {
@@ -146,9 +141,9 @@ _ORDERED = ("argv", "cwd", "grace", "stop_on_nan")
 
 def recorded(paths: RunPaths, run: Run) -> Order | None:
     """What was started last, or ordered and never started, with the environment of this process; None if not known."""
-    files = [paths.attempt(number).launch for number in range(run.attempt, 0, -1)]
-    for file in (*files, paths.queue):
-        tree = record.read_json(str(file)) or {}
+    attempts = [number for number in reversed(numbered(paths.root / "attempts")) if number <= run.attempt]
+    for file in (*(paths.attempt(number).launch for number in attempts), paths.queue):
+        tree = record.read_json(str(file), record.LAUNCH_LIMIT) or {}
         argv, cwd = tree.get("argv"), record.text(tree, "cwd")
         if isinstance(argv, list) and argv and all(isinstance(word, str) for word in argv) and cwd:
             grace, on_nan = record.real(tree, "grace") or 0.0, tree.get("stop_on_nan") is True

@@ -51,7 +51,7 @@ def tick(store: Store, *, max_runs: int = 0, refreshed: bool = False) -> list[Ru
         _retry(store, run)
     started: list[Run] = []
     while True:
-        cards = _free_cards() if any(run.gpus_wanted for run in store.waiting(host)) else []
+        cards = free_cards() if any(run.gpus_wanted for run in store.waiting(host)) else []
         claimed = _claim(store, state, cards, max_runs)
         good = [run for run in claimed if _start(store, run)]
         started += good
@@ -60,14 +60,15 @@ def tick(store: Store, *, max_runs: int = 0, refreshed: bool = False) -> list[Ru
         state = store.queue_state(host)  # a full disk has paused it
 
 
-def start_now(store: Store, run: Run, given: Order, *, max_runs: int) -> Run:
+def start_now(store: Store, run: Run, given: Order, *, max_runs: int, cards: list[int]) -> Run:
     """Start a run that was just added, if the limit, its GPUs and what it comes after allow; else it waits, as queued.
+
+    `cards` are the free GPUs, asked for before it was added: a driver may take its time.
 
     Raises MlhubError if it can't be started at all.
     """
     host = socket.gethostname()
     state = store.queue_state(host)
-    cards = _free_cards() if run.gpus_wanted else []
     claimed = _claim(store, state, cards, max_runs, mine=run.id)
     for other in claimed:
         if other.id != run.id:
@@ -106,9 +107,10 @@ def launch_claimed(store: Store, run: Run, given: Order, *, keep_turn: bool = Fa
         supervisor_pid=started.supervisor_pid,
         started_boot=started.started_boot,
     )
+    run = store.reload(run)
     if not run.retries:
         order.forget(paths, run.attempt)
-    return store.reload(run)
+    return run
 
 
 def _expand_metrics(paths: RunPaths) -> None:
@@ -143,8 +145,13 @@ def _start(store: Store, run: Run) -> bool:
 
 def _put_back(store: Store, run: Run) -> bool:
     """A run that found no room on the disk keeps its turn, and the queue pauses until somebody made it."""
-    tried = store.home.run(run.id).attempt(run.attempt).launch.exists()
-    if not (back_into_queue(store, run) if tried else store.unclaim(run)):
+    paths = store.home.run(run.id)
+    if paths.attempt(run.attempt).launch.exists():
+        again = order.close_attempt(paths, run, "failed", "never started: the disk was full")
+        again = again and back_into_queue(store, run)
+    else:
+        again = store.unclaim(run)
+    if not again:
         return False
     set_paused(store, paused=True, reason="the disk is full")
     return True
@@ -153,7 +160,7 @@ def _put_back(store: Store, run: Run) -> bool:
 _NO_ORDER = "never started: what was to be started (order.json) is gone or damaged"
 
 
-def _free_cards() -> list[int]:
+def free_cards() -> list[int]:
     """GPUs that nobody uses, by NVML's numbers."""
     from mlhub.monitor import gpus
 
@@ -179,6 +186,7 @@ def _claim(store: Store, state: QueueState, cards: list[int], max_runs: int, min
     `mine` was asked for just now, by a user who waits for it: it has left no order yet, and a pause is not for it.
     """
     broken: list[tuple[Run, str]] = []
+    store.check_current()
     with store.transaction():
         while found := [pair for run in store.waiting(state.host) if (pair := _cancel_broken(store, run))]:
             broken += found  # and then those that wait for them
@@ -191,7 +199,7 @@ def _claim(store: Store, state: QueueState, cards: list[int], max_runs: int, min
             _look_at(store, room, run, max_runs, direct=run.id == mine)
         won = [run.id for run, chosen in room.claimed if store.claim(run, chosen, identity.boot_clock())]
     for run, reason in broken:
-        order.close_attempt(store.home.run(run.id), run, "cancelled", reason)
+        _close_cancelled(store, run, reason)
     return [store.reload(run) for run, _ in room.claimed if run.id in won]
 
 
@@ -203,6 +211,8 @@ def _look_at(store: Store, room: _Room, run: Run, max_runs: int, *, direct: bool
         why = room.paused
     elif pending := _pending(store, run):
         why = f"waits for run {pending.id} ({pending.name})"
+    elif run.attempt > 1 and lock.held(str(store.home.run(run.id).lock)):
+        why = "waits for its last attempt's supervisor to leave"
     elif room.used >= limit:
         why = f"waits for a slot ({room.used} of {limit:g} taken)"
     elif run.gpus_wanted > (len(room.cards) if room.first_for_gpus is None else 0):
@@ -242,14 +252,21 @@ def _cancel_broken(store: Store, run: Run) -> tuple[Run, str] | None:
 
 def cancel(store: Store, run: Run, reason: str) -> bool:
     """End a run that waits, or is claimed and not yet launched; False if it is past that. Its folder says so too."""
-    paths = store.home.run(run.id)
     if store.cancel_waiting(run, ended_at=now(), reason=reason):
-        order.close_attempt(paths, run, "cancelled", reason)
+        _close_cancelled(store, run, reason)
         return True
     run = store.reload(run)
-    if run.status != "queued" or run.waiting or not order.close_attempt(paths, run, "cancelled", reason):
+    if run.status != "queued" or run.waiting or not _close_cancelled(store, run, reason):
         return False
     return store.finish(run, status="cancelled", ended_at=now(), exit_code=None, signal=None, reason=reason)
+
+
+def _close_cancelled(store: Store, run: Run, reason: str) -> bool:
+    paths = store.home.run(run.id)
+    closed = order.close_attempt(paths, run, "cancelled", reason)
+    if closed:
+        order.forget(paths, run.attempt)
+    return closed
 
 
 def give_up_retries(store: Store, run: Run) -> None:
@@ -258,7 +275,7 @@ def give_up_retries(store: Store, run: Run) -> None:
         store.spend_retries(run)
         run = store.reload(run)
         order.write_facts(store.home.run(run.id), run)
-    if not run.active:
+    if run.started_at is not None or not run.active:
         order.forget(store.home.run(run.id), run.attempt, run.attempt + 1)
 
 
@@ -270,10 +287,12 @@ def _retry(store: Store, run: Run) -> None:
         give_up_retries(store, run)
     elif not end_orphans(store, run).left:
         with suppress(OSError):  # a full disk: the next tick tries again
-            if order.pass_on(paths, run.attempt):
-                order.requeue(store, run, retries=run.retries - 1, slots=run.slots)
-            else:
+            if not order.pass_on(paths, run.attempt):
                 give_up_retries(store, run)
+            elif not order.requeue(store, run, retries=run.retries - 1, slots=run.slots):
+                last = store.reload(run)
+                if not last.active and not last.retries:  # stopped meanwhile
+                    order.forget(paths, run.attempt, run.attempt + 1)
 
 
 class LeftOver(NamedTuple):
@@ -298,15 +317,22 @@ def end_orphans(store: Store, run: Run) -> LeftOver:
 
 def state_of(store: Store, host: str) -> QueueState:
     """The state of a host's queue; paused if the machine was started anew while something waited."""
-    state, boot = store.queue_state(host), identity.boot_id()
+    state, boot = store.queue_state(host), _boot(store)
     if state.boot == boot:
         return state
     refresh_active(store)  # what the reboot ended may be retried, and so waits
     new = msgspec.structs.replace(state, boot=boot, changed_at=now())
     if state.boot is not None and store.any_waiting():
-        new = msgspec.structs.replace(new, paused=True, reason="the machine was restarted")
+        copied = state.boot.startswith(identity.boot_id())
+        why = "this home is a copy" if copied else "the machine was restarted"
+        new = msgspec.structs.replace(new, paused=True, reason=why)
     store.set_queue_state(new)
     return new
+
+
+def _boot(store: Store) -> str:
+    """The boot and the very home: a copy of one that is looked at must not start what waits in the original."""
+    return f"{identity.boot_id()} {os.stat(store.home.root).st_ino}"
 
 
 def _pause_words(state: QueueState) -> str | None:
@@ -317,7 +343,7 @@ def set_paused(store: Store, *, paused: bool, reason: str | None) -> QueueState:
     """Pause this host's queue, or let it go on. What runs is not touched."""
     host = socket.gethostname()
     state = msgspec.structs.replace(
-        store.queue_state(host), paused=paused, reason=reason, boot=identity.boot_id(), changed_at=now()
+        store.queue_state(host), paused=paused, reason=reason, boot=_boot(store), changed_at=now()
     )
     store.set_queue_state(state)
     return state
@@ -326,13 +352,15 @@ def set_paused(store: Store, *, paused: bool, reason: str | None) -> QueueState:
 def move(store: Store, run: Run, *, before: Run | None = None, last: bool = False) -> bool:
     """Put a waiting run at the front, at the end, or before another; False if it does not wait any more."""
     with store.transaction():
-        others = [other for other in store.waiting(run.host) if other.id != run.id]
-        index = len(others) if last else 0 if before is None else _index(others, before)
-        priority, place = _between(others, index, run)
-        done = store.move(run, priority=priority, place=place)
-    if done:
-        order.write_facts(store.home.run(run.id), store.reload(run))
-    return done
+        line = [other for other in store.waiting(run.host) if other.id != run.id]
+        index = len(line) if last else 0 if before is None else _index(line, before)
+        neighbour = line[min(index, len(line) - 1)] if line else run
+        line.insert(index, run)
+        moved = [other for other in line if other.id == run.id or other.priority == neighbour.priority]
+        done = [store.move(other, priority=neighbour.priority, place=float(n)) for n, other in enumerate(moved)]
+    for other in moved:
+        order.write_facts(store.home.run(other.id), store.reload(other))
+    return all(done)
 
 
 def _index(runs: list[Run], wanted: Run) -> int:
@@ -340,19 +368,3 @@ def _index(runs: list[Run], wanted: Run) -> int:
         if run.id == wanted.id:
             return index
     raise MlhubError(f"run {wanted.id} ({wanted.name}) is not waiting", "mlhub queue shows what is.")
-
-
-def _between(others: list[Run], index: int, run: Run) -> tuple[int, float]:
-    """Priority and place of a gap in the line."""
-    if not others:
-        return run.priority, float(run.id)
-    if index == len(others):
-        return others[-1].priority, _place(others[-1]) + 1
-    after = others[index]
-    earlier = others[index - 1] if index and others[index - 1].priority == after.priority else None
-    low = _place(earlier) if earlier else _place(after) - 2
-    return after.priority, (low + _place(after)) / 2
-
-
-def _place(run: Run) -> float:
-    return run.place if run.place is not None else float(run.id)

@@ -30,12 +30,19 @@ if TYPE_CHECKING:
 
 FOLDER_GONE = "its folder was removed"
 
+#: who reads waits no longer for somebody who hangs while writing; what can't be written now is shown all the same
+_PATIENCE_SECONDS = 1.0
 #: a launch that is cut short so often is no accident
 _MOST_LAUNCHES = 20
 
 
 def refresh_active(store: Store) -> dict[int, Run]:
     """Bring every queued or running row up to date; what was found, by id, also where it could not be written."""
+    with store.patience(_PATIENCE_SECONDS):
+        return _refresh_active(store)
+
+
+def _refresh_active(store: Store) -> dict[int, Run]:
     found = {}
     for run in store.active():
         with suppress(NotFoundError):  # ended and removed by somebody else between two lines of ours
@@ -71,8 +78,11 @@ def settle(store: Store, run: Run) -> Run:
     paths = store.home.run(run.id)
     if paths.attempt(run.attempt).launch.exists():
         verdict = inspect(paths, run.attempt)
-        if verdict.never_started and back_into_queue(store, run):
-            return store.reload(run)
+        if verdict.never_started:
+            if not order.close_attempt(paths, run, "failed", verdict.reason or _NEVER):
+                return run  # it begins this very moment
+            if back_into_queue(store, run):
+                return store.reload(run)
     elif run.started_at is not None:
         verdict = _without_folder(paths, run)
     else:
@@ -134,8 +144,7 @@ def _before_launch(store: Store, run: Run) -> Verdict | None:
     if waits:  # who claimed it was killed before the launch
         store.unclaim(run)
         return None
-    if not order.close_attempt(paths, run, "failed", _NEVER):
-        return inspect(paths, run.attempt)  # it was launched this very moment
+    order.close_attempt(paths, run, "failed", _NEVER)
     return Verdict(status="failed", reason=_NEVER)
 
 
@@ -143,7 +152,7 @@ _NEVER = "never started: mlhub was ended before the launch"
 
 
 def back_into_queue(store: Store, run: Run) -> bool:
-    """A run from the queue whose launch was cut short, so that nothing ran, waits again, as its next attempt."""
+    """A run from the queue whose attempt was closed before it began waits again, as its next attempt."""
     paths = store.home.run(run.id)
     with suppress(OSError):  # a full disk: then it has failed, which is true too
         if run.attempt < _MOST_LAUNCHES and order.pass_on(paths, run.attempt):

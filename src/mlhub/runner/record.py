@@ -18,6 +18,10 @@ from typing import Any, NamedTuple
 LOCK, SLOT, EXIT, PROCESS, LAUNCH, STOP = "lock", "exit.slot", "exit.json", "process.json", "launch.json", "stop.json"
 #: what may be started again, environment included
 ORDER = "order.json"
+#: which came first: the command's begin (a second name of launch.json), or that its launch was given up (empty)
+DECISION, BEGUN, GIVEN_UP = "decision", "begun", "given up"
+#: launch.json holds an argument list, which the kernel lets be 2 MB, and JSON may take six bytes for one
+LAUNCH_LIMIT = 16 << 20
 #: in the folder of the run: the trainer's own word on how it ended, as `mlhub.paths.RunPaths`
 OUTCOME = "outcome.json"
 #: the whole exit record, checksum and padding included, reserved on disk before the start
@@ -100,9 +104,39 @@ def read_bytes(path: str, limit: int = JSON_LIMIT) -> bytes | None:
     return None if len(data) > limit else data
 
 
-def read_json(path: str) -> Tree | None:
+def read_json(path: str, limit: int = JSON_LIMIT) -> Tree | None:
     """A JSON object; None for everything else, however garbled, deep or large."""
-    return parse(read_bytes(path))
+    return parse(read_bytes(path, limit))
+
+
+def read_launch(folder: str) -> Tree | None:
+    """`launch.json` of an attempt."""
+    return read_json(os.path.join(folder, LAUNCH), LAUNCH_LIMIT)
+
+
+def decide(folder: str, word: str) -> str:
+    """Say BEGUN or GIVEN_UP of an attempt, and learn which of the two was said first: that one holds. Raises OSError.
+
+    A supervisor may be late by minutes, on a disk that hangs, and a reader gives it up after seconds: neither must be
+    wrong about it afterwards.
+    """
+    path = os.path.join(folder, DECISION)
+    try:
+        if word == BEGUN:
+            os.link(os.path.join(folder, LAUNCH), path)  # neither takes a block, and both are atomic
+        else:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    except FileExistsError:
+        return GIVEN_UP if was_given_up(folder) else BEGUN
+    return word
+
+
+def was_given_up(folder: str) -> bool:
+    """Whether a reader gave this attempt up before its command began."""
+    try:
+        return os.lstat(os.path.join(folder, DECISION)).st_size == 0
+    except OSError:
+        return False
 
 
 def parse(data: bytes | None) -> Tree | None:

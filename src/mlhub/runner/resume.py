@@ -54,7 +54,7 @@ def resume(
     paths = store.home.run(run.id)
     _check(run)
     given = recorded_order(paths, run)
-    check_gpus(run.gpus_wanted if gpus is None else gpus)
+    cards = check_gpus(run.gpus_wanted if gpus is None else gpus)
     slots = max_runs if max_runs > 0 else int(queue)
     after, dropped = _dependencies(store, run)
     with uninterrupted():
@@ -66,7 +66,7 @@ def resume(
         run = store.reload(run)
         if not done:
             raise MlhubError(f"run {run.id} ({run.name}) is {run.status} already", f"mlhub show {run.name}")
-        return Resumed(enter(store, run, given, queue=queue, max_runs=max_runs), over.ended, dropped)
+        return Resumed(enter(store, run, given, queue=queue, max_runs=max_runs, cards=cards), over.ended, dropped)
 
 
 def _dependencies(store: Store, run: Run) -> tuple[list[int], list[Run]]:

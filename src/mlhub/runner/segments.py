@@ -289,6 +289,8 @@ class LogReader:
             os.close(descriptor)
 
     def _open(self) -> int | None:
+        if os.path.islink(self._path) and not self._is_own(os.path.realpath(self._path)):
+            raise OSError(errno.EINVAL, "a link out of the run's folder, which is not followed", str(self._path))
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
@@ -297,6 +299,12 @@ class LogReader:
             os.close(descriptor)
             raise OSError(errno.EINVAL, "not a regular file", str(self._path))
         return descriptor
+
+    def _is_own(self, target: str) -> bool:
+        """Whether a link leads to where a folder of logs (MLHUB_LOG_DIR, now or when it ran) has this run's."""
+        return os.path.basename(target) == self._path.name and os.path.dirname(target).endswith(
+            f"/{self._path.parent.name}"
+        )
 
     def _read(self, descriptor: int, offset: int, limit: int) -> tuple[bytes, int]:
         size = os.fstat(descriptor).st_size

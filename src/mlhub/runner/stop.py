@@ -47,6 +47,10 @@ def stop(paths: RunPaths, attempt: int, grace: float | None, who: str) -> StopRe
     verdict = inspect(paths, attempt)
     if verdict.final:
         return StopResult(verdict, f"run {name} already ended: {verdict.status}", stopped=False)
+    if verdict.condition and verdict.condition.startswith("unknown: this folder"):
+        raise MlhubError(
+            f"run {name}: {verdict.condition.partition(': ')[2]}", "Stop it with the home it was started in."
+        )
     if verdict.condition and verdict.condition.startswith("unknown: other host"):
         raise MlhubError(f"run {name} runs on host {verdict.host}", f"Stop it there: mlhub stop {name}")
     if verdict.status == "queued" and verdict.condition is None:

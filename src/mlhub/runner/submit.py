@@ -62,7 +62,7 @@ def submit(store: Store, request: Request, *, max_runs: int = 0) -> Run:
     MlhubError if nothing could be started; then the run is kept, failed, with the reason, or, when not even its folder
     could be written, no trace is left. Ctrl-C waits for the end of the launch: there is no half-started run.
     """
-    check_gpus(request.gpus)
+    cards = check_gpus(request.gpus)
     state_of(store, socket.gethostname())  # before it waits: only what waited through a reboot pauses the queue
     with uninterrupted():
         run = _add_row(store, request, max_runs)
@@ -76,15 +76,15 @@ def submit(store: Store, request: Request, *, max_runs: int = 0) -> Run:
             store.forget(run.id)
             hint = "Free some disk space or make the home writable, then try again."
             raise StoreError(f"{paths.root}: {error.strerror or error}", hint) from error
-        return enter(store, run, given, queue=request.queue, max_runs=max_runs)
+        return enter(store, run, given, queue=request.queue, max_runs=max_runs, cards=cards)
 
 
-def enter(store: Store, run: Run, given: Order, *, queue: bool, max_runs: int) -> Run:
+def enter(store: Store, run: Run, given: Order, *, queue: bool, max_runs: int, cards: list[int]) -> Run:
     """Start a run that waits, or leave it in the queue. Raises MlhubError if it can't be started."""
     if queue or run.retries:
         _keep(store, run, given)
     if not queue:
-        run = start_now(store, run, given, max_runs=max_runs)
+        run = start_now(store, run, given, max_runs=max_runs, cards=cards)
         if not run.active and run.started_at is None:  # stopped meanwhile, or taken for dead because we were so slow
             raise MlhubError(run.reason or "never started", "Try again.")
         if not run.waiting:
@@ -103,16 +103,17 @@ def _keep(store: Store, run: Run, given: Order) -> None:
         raise StoreError(f"{error.filename}: {error.strerror}", "Make room, then try again.") from error
 
 
-def check_gpus(wanted: int) -> None:
-    """Raises UsageError if this machine will never have so many."""
+def check_gpus(wanted: int) -> list[int]:
+    """The GPUs that are free, if any are wanted. Raises UsageError if this machine will never have so many."""
     if wanted < 1:
-        return
+        return []
     from mlhub.monitor import gpus
 
     found, why_none = gpus()
     if wanted > len(found):
         had = f"this machine has {len(found)}" if found else f"there is none here: {why_none}"
         raise UsageError(f"--gpus {wanted}: {had}", "mlhub gpu shows what there is.")
+    return [card.index for card in found if card.free]
 
 
 @contextmanager

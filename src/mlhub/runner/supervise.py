@@ -36,6 +36,10 @@ class Refused(Exception):  # noqa: N818 - what it is, not an error of ours
     """The command was not started, for this reason."""
 
 
+class GivenUp(Exception):  # noqa: N818 - as above
+    """A reader has taken us for dead, and said so: nothing may run any more, and the record is the reader's."""
+
+
 class Supervisor:
     """One attempt of one run, from the lock to the record."""
 
@@ -76,6 +80,9 @@ class Supervisor:
             become_subreaper(os.path.basename(self.run_dir))
             self.slot = record.reserve_slot(self.folder)
             self.start(locks)
+        except GivenUp:
+            self.answer({"refused": record.GIVEN_UP})
+            return
         except (OSError, Refused) as error:
             self.refuse(_words(error))
             return
@@ -84,7 +91,7 @@ class Supervisor:
 
     def take_locks(self) -> list[int]:
         """Both locks, open until we die: the run's (one supervisor a run) and the attempt's (what readers test)."""
-        found = record.read_json(os.path.join(self.folder, record.LAUNCH))
+        found = record.read_launch(self.folder)
         if found is None:
             raise Refused(f"cannot read {self.folder}/{record.LAUNCH}")
         self.launch = found
@@ -123,7 +130,8 @@ class Supervisor:
         try:
             self.write_process()
             self.check_not_stopped()
-        except (OSError, Refused):
+            self.check_not_given_up()
+        except (OSError, Refused, GivenUp):
             os.close(release)  # the child reads the end of the pipe and goes
             os.waitpid(self.child, 0)
             raise
@@ -160,6 +168,11 @@ class Supervisor:
                 if request
                 else "SIGTERM before it began"
             )
+
+    def check_not_given_up(self) -> None:
+        """The last step before the release: from here on no reader may take the attempt for one that never began."""
+        if record.decide(self.folder, record.BEGUN) != record.BEGUN:
+            raise GivenUp
 
     def wait(self) -> None:
         """Until the child has ended. It stays a zombie, so that its pid and group can't become anybody else's."""

@@ -65,16 +65,18 @@ class Evidence:
     child: tuple[int, int] | None = None
     supervisor: tuple[int, int] | None = None
     log_start: int = 0
+    #: of the attempt's folder where it was launched; a copy of the home has others
+    inode: int | None = None
 
     @classmethod
     def read(cls, folder: AttemptPaths) -> Evidence | None:
         """None if this attempt was never launched, or both files are garbled."""
-        launch, process = record.read_json(str(folder.launch)), record.read_json(str(folder.process))
+        launch, process = record.read_launch(str(folder.root)), record.read_json(str(folder.process))
         tree = process or launch
         if tree is None:
             return None
         host = identity.Host(
-            record.text(tree, "name"),
+            _word(record.text(tree, "name")),
             record.text(tree, "machine"),
             record.text(tree, "boot"),
             record.whole(tree, "namespace") or 0,
@@ -88,6 +90,7 @@ class Evidence:
             child=_pid_and_start(process, "child"),
             supervisor=_pid_and_start(process, "supervisor"),
             log_start=max(0, record.whole(process, "log_start") or 0),
+            inode=record.whole(launch, "inode"),
         )
 
     def find_child(self) -> identity.Process | None:
@@ -98,8 +101,10 @@ class Evidence:
         return found if found and found.dead else identity.find_same(*self.child, self.token)
 
     def find_supervisor(self) -> identity.Process | None:
-        if self.supervisor is None or self.host.namespace != identity.pid_namespace():
+        if self.host.namespace != identity.pid_namespace():
             return None
+        if self.supervisor is None:  # process.json isn't there yet, or damaged
+            return next(iter(identity.with_token(f"supervisor:{self.token}")), None) if self.token else None
         return identity.find_same(*self.supervisor, f"supervisor:{self.token}")
 
 
@@ -122,6 +127,22 @@ def inspect(paths: RunPaths, attempt: int) -> Verdict:
     if (ended := record.read_exit(str(folder.root))) is not None:
         return _final(ended, known)
     return _gone(folder, known)
+
+
+def _inode(folder: AttemptPaths) -> int | None:
+    try:
+        return os.stat(folder.root).st_ino
+    except OSError:
+        return None
+
+
+def _word(text: str) -> str:
+    """A host's name, which may come from a file that others wrote, fit to be shown."""
+    if text.isascii() and text.isprintable():
+        return text[:64]
+    from mlhub.text import one_line
+
+    return one_line(text)[:64]
 
 
 def _final(ended: record.Tree, known: Evidence | None) -> Verdict:
@@ -163,6 +184,8 @@ def _rebooted(folder: AttemptPaths, known: Evidence) -> Verdict:
 
 def _running(folder: AttemptPaths, known: Evidence) -> Verdict | None:
     """Running, in whatever condition; None if neither lock nor child says so."""
+    if known.inode is not None and known.inode != _inode(folder):
+        return _verdict(known, "running", "unknown: this folder is a copy of the one that it runs in")
     if lock.held(str(folder.lock)):
         return _verdict(known, "running", _condition(known))
     child = known.find_child()
@@ -176,7 +199,8 @@ def _running(folder: AttemptPaths, known: Evidence) -> Verdict | None:
 def _condition(known: Evidence) -> str | None:
     """What is to be said of a run whose lock is held; None if all is well."""
     if known.child is None:
-        return "starting"
+        late = identity.boot_clock() - known.launched_boot >= NEVER_STARTED_SECONDS
+        return "starting, for long: its process.json is missing or damaged" if late else "starting"
     if known.host.namespace != identity.pid_namespace():
         return None  # its processes can't be seen from here, but the lock is the kernel's word
     child, supervisor = known.find_child(), known.find_supervisor()

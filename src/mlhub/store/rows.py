@@ -29,6 +29,21 @@ class Rows:
     def __init__(self, home: Home, connection: sqlite3.Connection) -> None:
         self.home = home
         self._connection = connection
+        self._inode = _inode(home)
+
+    def check_current(self) -> None:
+        """Raises StoreError if the file was replaced since it was opened: what is read here is of the past."""
+        if self._inode != _inode(self.home):
+            raise StoreError(f"{self.home.database}: replaced by another while this command ran", "Start it again.")
+
+    @contextmanager
+    def patience(self, seconds: float) -> Iterator[None]:
+        """Wait no longer than this for other writers: for what would be nice to write, while somebody wants to read."""
+        self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+        try:
+            yield
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
     def close(self) -> None:
         self._connection.close()
@@ -76,15 +91,37 @@ class Rows:
 
     def _run(self, row: tuple[Any, ...]) -> Run:
         tree = dict(zip(_FIELDS, row, strict=True))
-        for field in _JSON_FIELDS:
-            tree[field] = msgspec.json.decode(tree[field])
+        for field, shape in _JSON_FIELDS.items():
+            tree[field] = _decoded(self.home, row, field, tree[field], shape)
         tree["summary_done"], tree["waiting"] = bool(tree["summary_done"]), bool(tree["waiting"])
         return Run(dir=str(self.home.run(tree["id"]).root), **tree)
 
 
 #: the fields of a Run in the order of the columns, two of which SQL would not let be called so
 _FIELDS = [{"group_name": "group", "after_runs": "after"}.get(name, name) for name in texts.COLUMNS.split(", ")]
-_JSON_FIELDS = ("tags", "gpus", "config", "summary", "after", "orphans", "alerts")
+_JSON_FIELDS: dict[str, type] = {
+    "tags": list, "gpus": list, "config": dict, "summary": dict, "after": list, "orphans": list, "alerts": list,
+}  # fmt: skip
+
+
+def _decoded(home: Home, row: tuple[Any, ...], field: str, text: Any, shape: type) -> Any:  # noqa: ANN401 - JSON
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, TypeError, UnicodeError):
+        value = None
+    if not isinstance(value, shape) or not isinstance(row[1], str):
+        raise DamagedError(
+            f"{home.database}: {field} of run {row[0]} is damaged",
+            "mlhub doctor --rebuild makes it anew from the run folders.",
+        )
+    return value
+
+
+def _inode(home: Home) -> int | None:
+    try:
+        return os.stat(home.database).st_ino
+    except OSError:
+        return None
 
 
 def to_text(value: object) -> str:
@@ -92,6 +129,8 @@ def to_text(value: object) -> str:
 
 
 def connect(home: Home) -> sqlite3.Connection:
+    if home.database.exists() and os.statvfs(home.root).f_flag & os.ST_RDONLY:
+        return _connect_read_only(home)
     connection = sqlite3.connect(home.database, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
@@ -105,6 +144,16 @@ def connect(home: Home) -> sqlite3.Connection:
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
     connection.execute("PRAGMA synchronous=NORMAL")
     return connection
+
+
+def _connect_read_only(home: Home) -> sqlite3.Connection:
+    """To a database on a disk that was mounted read-only: SQLite can't make its shared memory there.
+
+    If no write-ahead log was left behind, the file is all there is, and nobody changes it.
+    """
+    log = home.database.with_name(home.database.name + "-wal")
+    alone = "" if log.exists() and log.stat().st_size else "&immutable=1"
+    return sqlite3.connect(f"{home.database.as_uri()}?mode=ro{alone}", uri=True, isolation_level=None)
 
 
 def revision(connection: sqlite3.Connection) -> str | None:

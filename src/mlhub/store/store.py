@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from mlhub.errors import NotFoundError, UsageError
+from mlhub.errors import DamagedError, NotFoundError, UsageError
 from mlhub.store import migrate, texts
 from mlhub.store.queue import QueueRows
 from mlhub.store.rows import BUSY_SECONDS, connect, explained, revision, to_text
@@ -215,9 +215,14 @@ class Store(QueueRows):
         return self._one(texts.GET_BY_NAME, name=name) is not None
 
     def check(self) -> str:
-        """SQLite's own quick check of the file: `ok`, or what is wrong."""
+        """SQLite's own quick check of the file, and that each row can be read: `ok`, or what is wrong."""
         with explained(self.home):
-            return str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            found = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        try:
+            self.newest(1 << 62)
+        except DamagedError as error:
+            return error.message
+        return found
 
 
 def next_id(home: Home) -> int:
