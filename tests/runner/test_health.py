@@ -147,7 +147,7 @@ def test_orphans_are_ended_by_fix_which_says_so_before(store: Store, orphan: sub
     said: list[tuple[str, bool]] = []
     done = mend.mend(store.home, lambda words: said.append((words, orphan.poll() is None)))
     assert said == [(f"ending what run 1 (run-0) left behind: {orphan.pid}", True)]
-    assert f"{orphan.pid} sleep (TERM)" in done[0]
+    assert done[0] == f"ended processes of run 1 (run-0): {orphan.pid}"
     assert orphan.wait() == -signal.SIGTERM
 
 

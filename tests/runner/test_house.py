@@ -13,7 +13,7 @@ import pytest
 
 from mlhub.errors import MlhubError
 from mlhub.paths import Home
-from mlhub.runner import archive, house, record, segments, trash
+from mlhub.runner import archive, house, leftovers, record, segments, trash
 from mlhub.store.store import Store
 from mlhub.text import now, stamp
 
@@ -114,7 +114,7 @@ def test_nothing_of_a_run_is_touched_whose_processes_live_on(store: Store) -> No
     record.write_json(str(attempt.launch), {"token": "token-of-an-orphan"})
     environment = {"MLHUB_RUN_TOKEN": "token-of-an-orphan"}
     with subprocess.Popen([sys.executable, "-c", "input()"], env=environment, stdin=subprocess.PIPE) as orphan:
-        assert house.living(store.home, run.id) == [orphan.pid]
+        assert leftovers.living(store.home, run.id) == [orphan.pid]
         assert house.plan(store, ALL).items == []
         orphan.kill()
 

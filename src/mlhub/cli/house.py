@@ -86,7 +86,7 @@ def _remove(hub: Hub, refs: list[str], purge: bool, yes: bool, json: bool) -> in
 def _check_over(hub: Hub, run: Run) -> None:
     """Raises MlhubError if anything of the run may still write into its folder."""
     from mlhub.errors import MlhubError
-    from mlhub.runner.house import living
+    from mlhub.runner.leftovers import living
     from mlhub.text import one_line
 
     name = one_line(run.name)

@@ -259,7 +259,8 @@ def _stopping(hub: Hub, run: Run, grace: float | None) -> Callable[[], object] |
     """What ends `run`'s processes; None if nothing is left to end. A run that waits is cancelled here and now."""
     import getpass
 
-    from mlhub.runner.queue import cancel, end_orphans, give_up_retries
+    from mlhub.runner import leftovers
+    from mlhub.runner.queue import cancel, give_up_retries
     from mlhub.runner.reconcile import FOLDER_GONE
     from mlhub.runner.stop import stop as stop_process
 
@@ -270,7 +271,7 @@ def _stopping(hub: Hub, run: Run, grace: float | None) -> Callable[[], object] |
         return None
     run = hub.store.reload(run)
     if not run.active:
-        left = end_orphans(hub.store, run).left if run.orphans else []
+        left = leftovers.end(hub.store, run).left if run.orphans else []
         return (lambda: _refuse_to_end(run, left)) if left else None
     if run.condition == FOLDER_GONE:  # and with it the proof of who is who
         return lambda: _refuse_to_stop(run)

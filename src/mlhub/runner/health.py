@@ -16,7 +16,7 @@ from typing import Literal
 
 from mlhub import monitor
 from mlhub.errors import MlhubError
-from mlhub.runner import house, lock, record, trash, tree
+from mlhub.runner import house, leftovers, lock, record, trash, tree
 from mlhub.text import local_time, one_line, seconds_between, size
 
 TYPE_CHECKING = False
@@ -142,24 +142,13 @@ def check_alerts(store: Store) -> Check:
 
 def check_orphans(store: Store) -> Check:
     """Processes of runs that have ended."""
-    found = orphans(store)
+    found = leftovers.orphaned(store)
     if not found:
         return Check("orphans", "ok", "none")
-    words = "; ".join(f"{_named(run)}: {', '.join(map(str, pids[:8]))}" for run, _, pids in found[:5])
+    words = "; ".join(f"{_named(run)}: {', '.join(map(str, pids[:8]))}" for run, pids in found[:5])
     return Check(
         "orphans", "warn", f"processes of ended runs: {words}{_more(found, 5)}", "mlhub doctor --fix", mend=True
     )
-
-
-def orphans(store: Store) -> list[tuple[Run, str, list[int]]]:
-    """Ended runs of which processes live: the run, the token they carry, their pids."""
-    living = house.living_tokens()
-    found: list[tuple[Run, str, list[int]]] = []
-    for run in store.newest(1 << 62) if living else []:
-        if not run.active:
-            ours = house.tokens(store.home.run(run.id)) & living.keys()
-            found += [(run, token, living[token]) for token in sorted(ours)]
-    return found
 
 
 def check_queue(store: Store) -> Check:

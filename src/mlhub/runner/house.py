@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mlhub.errors import UsageError
-from mlhub.runner import archive, identity, lock, record, segments, trash, tree
+from mlhub.runner import archive, identity, leftovers, lock, segments, trash, tree
 from mlhub.runner.folder import linked_folders, numbered
 from mlhub.runner.reconcile import refresh
 from mlhub.text import duration, one_line, seconds_between
@@ -143,37 +143,14 @@ def _compact(store: Store, run: Run, paths: tuple[Path, ...]) -> int:
     return sum(tree.size(path if path.exists() else archive.packed(path)) for path in paths)
 
 
-def living(home: Home, run_id: int) -> list[int]:
-    """Pids of processes of the run, of whichever attempt, that live now."""
-    ours = tokens(home.run(run_id))
-    return [pid for token, pids in living_tokens().items() if token in ours for pid in pids] if ours else []
-
-
-def living_tokens() -> dict[str, list[int]]:
-    """The tokens of runs that living processes carry, and their pids: one look at all of /proc."""
-    found: dict[str, list[int]] = {}
-    for process in identity.all_processes():
-        token = None if process.dead else identity.read_token(process.pid)
-        if token:
-            found.setdefault(token, []).append(process.pid)
-    return found
-
-
-def tokens(paths: RunPaths) -> set[str]:
-    """The tokens of a run's attempts; its supervisors', which have a word before it, are none of them."""
-    attempts = [paths.attempt(number) for number in numbered(paths.root / "attempts")]
-    found = {record.text(record.read_json(str(attempt.launch)), "token") for attempt in attempts}
-    return found - {""}
-
-
 def _over(store: Store, rows: list[Run]) -> Iterator[Run]:
     """The runs that have ended and of which nothing lives; whose folder is one, and no link to somewhere."""
-    alive = living_tokens()
+    alive = leftovers.living_tokens()
     for run in rows:
         paths = store.home.run(run.id)
         if run.active or paths.root.is_symlink() or not paths.root.is_dir():
             continue
-        if not (alive and alive.keys() & tokens(paths)):
+        if not (alive and alive.keys() & leftovers.tokens(paths)):
             yield run
 
 

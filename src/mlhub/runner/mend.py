@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from mlhub.errors import MlhubError
-from mlhub.runner import family, health, house
+from mlhub.runner import house, leftovers
 from mlhub.runner.folder import rebuild, set_aside
 from mlhub.runner.reconcile import refresh_active
 from mlhub.store.store import Store
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlhub.paths import Home
-    from mlhub.runner.identity import Process
-
-#: between TERM and KILL of what an ended run left behind
-_GRACE = 5.0
 
 
 def mend(home: Home, tell: Callable[[str], None]) -> list[str]:
@@ -76,24 +72,13 @@ def _remove_left_over(store: Store) -> list[str]:
 
 
 def _end_orphans(store: Store, tell: Callable[[str], None]) -> list[str]:
-    """End our own user's processes of runs that have ended: TERM, some seconds, KILL. Known by their token alone."""
+    """End processes of runs that have ended: TERM, some seconds, KILL."""
     done = []
-    for run, token, pids in health.orphans(store):
+    for run, pids in leftovers.orphaned(store):
         name = f"run {run.id} ({one_line(run.name)})"
         tell(f"ending what {name} left behind: {', '.join(map(str, pids))}")
-        left = family.end_family(lambda token=token: _ours(token), 0.0, _GRACE)  # type: ignore[misc]
-        words = ", ".join(f"{process.pid} {one_line(process.name)} ({process.end})" for process in left)
-        done.append(f"ended processes of {name}: {words or 'gone by themselves'}")
+        ended, left = leftovers.end(store, run)
+        words = f"; can't be ended: {', '.join(map(str, left))}" if left else ""
+        done.append(f"ended processes of {name}: {', '.join(map(str, ended)) or 'gone by themselves'}{words}")
     refresh_active(store)
     return done
-
-
-def _ours(token: str) -> list[Process]:
-    return [process for process in family.find_family(token, None) if _owner(process.pid) == os.getuid()]
-
-
-def _owner(pid: int) -> int | None:
-    try:
-        return os.stat(f"/proc/{pid}").st_uid
-    except OSError:
-        return None

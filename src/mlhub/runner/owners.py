@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from mlhub.runner import house, identity
+from mlhub.runner import identity, leftovers
 from mlhub.runner.truth import Evidence
 from mlhub.text import fit, one_line
 
@@ -43,10 +43,10 @@ class Claims(msgspec.Struct, frozen=True):
 
 
 def owners(store: Store, gpus: Sequence[Gpu]) -> list[Claims]:
-    """For each GPU whose its processes are, and which active runs have claimed it."""
+    """For each GPU whose its processes are, and which runs have claimed it, lost ones that left processes too."""
     if not gpus:
         return []
-    active = store.active()
+    active, lost = store.active(), store.orphaned()
     known = _Known(store, active) if any(gpu.processes for gpu in gpus) else None
     found = []
     for gpu in gpus:
@@ -57,7 +57,7 @@ def owners(store: Store, gpus: Sequence[Gpu]) -> list[Claims]:
             user = one_line(process.user) if process.user else None
             command = _command(process.pid) or (one_line(process.name) if process.name else None)
             owned.append(Owned(process.pid, process.memory, run.id if run else None, name, user, command))
-        claimed = tuple(run.id for run in active if gpu.index in run.gpus)
+        claimed = tuple(run.id for run in (*active, *lost) if gpu.index in run.gpus)
         found.append(Claims(tuple(owned), claimed))
     return found
 
@@ -70,7 +70,7 @@ class _Known:
         self.by_pid: dict[int, Run] = {}
         for run in [*store.orphaned(), *active]:
             paths = store.home.run(run.id)
-            self.by_token.update(dict.fromkeys(house.tokens(paths), run))
+            self.by_token.update(dict.fromkeys(leftovers.tokens(paths), run))
             evidence = Evidence.read(paths.attempt(run.attempt))
             child = evidence.find_child() if evidence else None
             if child is not None:

@@ -13,12 +13,11 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import msgspec
 
 from mlhub.errors import MlhubError, NotFoundError
-from mlhub.runner import family, identity, lock, order, record
+from mlhub.runner import identity, leftovers, lock, order, record
 from mlhub.runner.launch import AlreadyStartedError, DiskFullError, launch
 from mlhub.runner.reconcile import back_into_queue, refresh_active
 from mlhub.text import now
@@ -285,7 +284,7 @@ def _retry(store: Store, run: Run) -> None:
     asked = record.read_stop(str(paths.attempt(run.attempt).root))
     if run.started_at is None or (asked and asked.why) or run.attempt >= _LAST_ATTEMPT:
         give_up_retries(store, run)
-    elif not end_orphans(store, run).left:
+    elif not leftovers.end(store, run).left:
         with suppress(OSError):  # a full disk: the next tick tries again
             if not order.pass_on(paths, run.attempt):
                 give_up_retries(store, run)
@@ -293,26 +292,6 @@ def _retry(store: Store, run: Run) -> None:
                 last = store.reload(run)
                 if not last.active and not last.retries:  # stopped meanwhile
                     order.forget(paths, run.attempt, run.attempt + 1)
-
-
-class LeftOver(NamedTuple):
-    """Processes that outlived their run: those that were ended now, and those that could not be."""
-
-    ended: list[int]
-    left: list[int]
-
-
-def end_orphans(store: Store, run: Run) -> LeftOver:
-    """End what a lost run left behind, found by its token: never two writers in one folder.
-
-    Only the newest attempt's: each began when nothing of the one before was left.
-    """
-    token = record.text(record.read_json(str(store.home.run(run.id).attempt(run.attempt).launch)), "token")
-    found = family.end_family(lambda: family.find_family(token, None), 0.0, 2.0) if token else []
-    left = [process.pid for process in found if process.end == "still there"]
-    if run.orphans != left:
-        store.set_orphans(run, left)
-    return LeftOver([process.pid for process in found if process.pid not in left], left)
 
 
 def state_of(store: Store, host: str) -> QueueState:

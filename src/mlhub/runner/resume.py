@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mlhub.errors import MlhubError, UsageError
+from mlhub.runner import leftovers
 from mlhub.runner.folder import read_spec
 from mlhub.runner.order import Order, recorded, requeue
-from mlhub.runner.queue import end_orphans
 from mlhub.runner.spec import git_state
 from mlhub.runner.submit import Request, check_gpus, enter, uninterrupted
 
@@ -58,7 +58,7 @@ def resume(
     slots = max_runs if max_runs > 0 else int(queue)
     after, dropped = _dependencies(store, run)
     with uninterrupted():
-        over = end_orphans(store, run)
+        over = leftovers.end(store, run)
         if over.left:
             pids = ", ".join(map(str, over.left))
             raise MlhubError(f"processes of its last attempt can't be ended: {pids}", "Look at them with ps.")
