@@ -54,5 +54,5 @@ def test_what_cannot_be_ended_stays_with_the_run(cli: Cli, store: Store, monkeyp
     assert leftovers.end(store, run) == ([], [loader])
     assert store.find("1").orphans == [loader]
     monkeypatch.undo()
-    assert "processes left behind" in cli("ls").stdout
+    assert "1 process left behind" in cli("ls", COLUMNS="200").stdout
     leftovers.end(store, run)

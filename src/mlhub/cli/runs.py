@@ -86,7 +86,8 @@ def _note(run: Run) -> str:
     """What deserves a word in a list: its condition, alerts and attempt while it is active, afterwards the reason."""
     again = [f"attempt {run.attempt}"] if run.attempt > 1 and run.active else []
     if not run.active:
-        left = [f"{len(run.orphans)} processes left behind"] if run.orphans else []
+        count = len(run.orphans)
+        left = [f"{count} process{'es' if count > 1 else ''} left behind"] if count else []
         return ", ".join((*left, *([run.reason] if run.reason and run.status != "completed" else [])))
     texts = [str(alert.get("text")) for alert in run.alerts if alert.get("name") != "stalled"]
     return ", ".join((*([run.condition] if run.condition else []), *texts, *again))
