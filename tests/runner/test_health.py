@@ -115,7 +115,7 @@ def test_a_held_migrate_lock_is_seen(store: Store) -> None:
         assert "migrate.lock" in health.check_locks(store).detail
 
 
-HOLD = "import sys; from mlhub.runner import lock; held = lock.take(sys.argv[1]); print(); sys.stdin.read()"
+HOLD = "import sys; from mlhub.runner import lock; held = lock.take(sys.argv[1]); print(flush=True); sys.stdin.read()"
 
 
 def test_a_lock_held_by_the_supervisor_of_an_ended_run_is_seen(store: Store) -> None:

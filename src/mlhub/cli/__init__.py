@@ -13,7 +13,9 @@ def main() -> None:
 
     _prepare_streams()
     try:
-        sys.exit(_run())
+        code = _run()
+        sys.stdout.flush()  # here, where a closed pipe is caught, and not as the interpreter ends
+        sys.exit(code)
     except MlhubError as error:
         if os.environ.get("MLHUB_DEBUG"):
             raise
