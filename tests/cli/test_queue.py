@@ -1,4 +1,4 @@
-"""The queue as users meet it: real commands that wait for slots, for each other and for GPUs."""
+"""The queue as users meet it: real commands that wait for slots and for each other."""
 
 from __future__ import annotations
 
@@ -10,34 +10,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mlhub.runner import identity
+from tests.cli.queueing import gate, let_go, statuses, until
 from tests.conftest import make_cli, wait_until
-from tests.nvml import FakeNvml, h100
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
-
-
-def statuses(cli: Cli) -> dict[str, str]:
-    return {run["name"]: run["status"] for run in cli.json("ls", "-n", "1000")}
-
-
-def until(cli: Cli, **wanted: str) -> dict[str, str]:
-    return wait_until(lambda: (found := statuses(cli)) and wanted.items() <= found.items() and found)
-
-
-def gate(cli: Cli, name: str) -> str:
-    """A shell script that ends once `name` is let go."""
-    return f"while [ ! -e {cli.home.parent}/{name} ]; do sleep 0.02; done"
-
-
-def let_go(cli: Cli, name: str) -> None:
-    (cli.home.parent / name).touch()
 
 
 def test_a_run_over_the_limit_queues_by_itself_and_says_so(cli: Cli) -> None:
@@ -145,26 +126,6 @@ def test_sixteen_submitters_at_once_against_two_slots_start_two_and_forget_none(
     assert sorted(map(int, (log.parent / "log.ids").read_text().split())) == list(range(1, 17))
 
 
-def test_a_claim_whose_launcher_was_killed_goes_back_into_the_queue_and_starts(cli: Cli) -> None:
-    cli("run", "--name", "first", "--", "sh", "-c", gate(cli, "go"), MLHUB_SAMPLER="0")
-    cli("run", "--queue", "--name", "next", "--", "true")
-    os.kill(cli.json("show", "first")["supervisor_pid"], signal.SIGKILL)  # so that nobody ticks but us
-    let_go(cli, "go")
-    code = (
-        "import os, sys; from mlhub.runner import queue\n"
-        "queue.launch = lambda *a: os.kill(os.getpid(), 9)\n"
-        "from mlhub.cli import main; sys.argv = ['mlhub', 'queue']; main()"
-    )
-
-    def killed() -> bool:
-        done = subprocess.run([sys.executable, "-c", code], env=cli.environment, capture_output=True, check=False)
-        return done.returncode == -signal.SIGKILL
-
-    wait_until(killed)
-    assert cli.json("show", "next")["status"] == "queued"
-    until(cli, next="completed")
-
-
 def test_the_order_with_its_environment_is_gone_once_the_run_has_started(cli: Cli) -> None:
     cli("run", "--name", "first", "--", "sh", "-c", gate(cli, "go"))
     secrets = {"SECRET_WORD": "plover", "MLHUB_NOTIFY": "json://127.0.0.1:9/rosebud"}
@@ -203,53 +164,6 @@ def test_waiting_runs_come_back_with_a_rebuilt_database(cli: Cli) -> None:
     }
 
 
-@pytest.fixture
-def cards(cli: Cli, tmp_path: Path) -> FakeNvml:
-    """Four GPUs, the last with somebody else's process."""
-    nvml = FakeNvml(tmp_path, h100(), h100(), h100(), h100(processes=[{"pid": 1, "memory": 1e9}]))
-    cli.environment.update(nvml.environment)
-    return nvml
-
-
-def test_gpus_are_claimed_and_shown_to_the_command(cli: Cli, cards: FakeNvml) -> None:
-    first = cli.json("run", "--gpus", "2", "--", "sh", "-c", "echo cards $CUDA_VISIBLE_DEVICES; sleep 100")
-    second = cli.json("run", "--gpus", "1", "--", "sleep", "100")
-    assert (first["gpus"], second["gpus"]) == ([0, 1], [2])
-    wait_until(lambda: "cards 0,1" in cli("logs", "1").stdout)
-
-
-def test_a_run_waits_for_gpus_that_others_use_and_nobody_behind_it_takes_them(cli: Cli, cards: FakeNvml) -> None:
-    cli("run", "--gpus", "2", "--", "sleep", "100")
-    big = cli.json("run", "--gpus", "2", "--", "sleep", "100")
-    small = cli.json("run", "--gpus", "1", "--", "sleep", "100")
-    assert (big["status"], big["condition"]) == ("queued", "waits for 2 GPUs (1 free)")
-    assert small["condition"] == "waits for 1 GPU (1 free, behind run 2)"
-    cli("stop", "1", "--grace", "0")
-    wait_until(lambda: cli.json("show", "2")["status"] == "running")
-    assert cli.json("show", "2")["gpus"] == [0, 1]
-
-
-def test_more_gpus_than_there_are_are_refused(cli: Cli, cards: FakeNvml) -> None:
-    assert "--gpus 5: this machine has 4" in cli("run", "--gpus", "5", "--", "true", code=2).stderr
-
-
-def test_without_a_gpu_asking_for_one_is_refused(cli: Cli) -> None:
-    assert "there is none here" in cli("run", "--gpus", "1", "--", "true", code=2).stderr
-
-
-def test_gpus_of_a_lost_run_are_kept_until_nothing_of_it_is_left(cli: Cli, cards: FakeNvml) -> None:
-    script = "setsid sleep 1000 & echo loader $!; sleep 1000"
-    lost = cli.json("run", "--gpus", "3", "--", "sh", "-c", script)
-    wait_until(lambda: "loader" in cli("logs", "1").stdout)
-    for pid in (lost["supervisor_pid"], lost["pid"]):
-        os.kill(pid, signal.SIGKILL)
-    ended = wait_until(lambda: (run := cli.json("show", "1"))["status"] == "failed" and run)
-    assert ended["orphans"]
-    assert cli.json("run", "--gpus", "1", "--", "true")["status"] == "queued"
-    cli("stop", "1")
-    wait_until(lambda: cli.json("show", "2")["status"] == "completed")
-
-
 def test_runs_that_wait_on_a_host_which_is_no_more_are_shown_and_can_be_taken_over(cli: Cli) -> None:
     cli("queue", "pause")
     cli("run", "--queue", "--name", "later", "--", "true")
@@ -259,63 +173,6 @@ def test_runs_that_wait_on_a_host_which_is_no_more_are_shown_and_can_be_taken_ov
     assert "1 more on old-name" in cli("queue").stdout
     cli("queue", "adopt", "old-name")
     until(cli, later="completed")
-
-
-def held_up_before_its_launch(cli: Cli, *arguments: str) -> subprocess.Popen[bytes]:
-    """`mlhub …` that has claimed a run and waits for the file `launch` before it launches it."""
-    code = (
-        "import os, sys, time; from mlhub.runner import queue\n"
-        "real = queue.launch_claimed\n"
-        "def late(*a, **k):\n"
-        f"    open({str(cli.home.parent / 'claimed')!r}, 'w').close()\n"
-        f"    while not os.path.exists({str(cli.home.parent / 'launch')!r}): time.sleep(0.02)\n"
-        "    return real(*a, **k)\n"
-        "queue.launch_claimed = late\n"
-        f"from mlhub.cli import main; sys.argv = ['mlhub', *{arguments!r}]; main()"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], env=cli.environment, stderr=subprocess.PIPE)
-    wait_until((cli.home.parent / "claimed").exists)
-    return process
-
-
-def make_claims_old(cli: Cli) -> None:
-    with contextlib.closing(sqlite3.connect(cli.home / "mlhub.db")) as connection, connection:
-        connection.execute("UPDATE runs SET claimed_boot = claimed_boot - 11")
-
-
-def test_a_run_taken_for_dead_because_its_launcher_was_held_up_is_not_launched_after(cli: Cli) -> None:
-    cli("ls")
-    launcher = held_up_before_its_launch(cli, "run", "--", "touch", str(cli.home.parent / "ran"))
-    make_claims_old(cli)
-    assert cli.json("show", "1")["status"] == "failed"
-    let_go(cli, "launch")
-    _, said = launcher.communicate(timeout=60)
-    assert (launcher.returncode, b"never started" in said) == (1, True)
-    assert not (cli.home.parent / "ran").exists()
-
-
-def test_a_claim_that_was_given_to_another_is_launched_once(cli: Cli) -> None:
-    log = cli.home.parent / "log"
-    cli("queue", "pause")
-    cli("run", "--queue", "--", "sh", "-c", f"echo ran >> {log}")
-    launcher = held_up_before_its_launch(cli, "queue", "resume")
-    make_claims_old(cli)
-    wait_until(lambda: cli.json("show", "1")["status"] == "completed")
-    let_go(cli, "launch")
-    launcher.communicate(timeout=60)
-    assert log.read_text() == "ran\n"
-    assert cli.json("show", "1")["attempt"] == 1
-
-
-def test_a_stop_between_the_claim_and_the_launch_is_heard(cli: Cli) -> None:
-    cli("ls")
-    launcher = held_up_before_its_launch(cli, "run", "--", "touch", str(cli.home.parent / "ran"))
-    assert "before it began" in cli("stop", "1").stdout
-    let_go(cli, "launch")
-    _, said = launcher.communicate(timeout=60)
-    assert (launcher.returncode, b"stopped by" in said) == (1, True)
-    assert cli.json("show", "1")["status"] == "cancelled"
-    assert not (cli.home.parent / "ran").exists()
 
 
 def test_retries_that_a_reboot_made_necessary_wait_in_a_paused_queue(cli: Cli) -> None:
@@ -371,12 +228,6 @@ def test_what_makes_no_sense_is_wrong_usage(cli: Cli, arguments: tuple[str, ...]
     assert "Traceback" not in cli(*arguments, code=2).stderr
 
 
-def test_a_card_whose_memory_somebody_hidden_uses_is_not_free(cli: Cli, cards: FakeNvml) -> None:
-    cards.set(h100(memory={"total": 80e9, "used": 70e9}), h100())
-    assert cli.json("run", "--gpus", "1", "--", "sleep", "100")["gpus"] == [1]
-    assert cli.json("run", "--gpus", "1", "--", "true")["condition"] == "waits for 1 GPU (0 free)"
-
-
 def test_a_line_can_be_moved_in_for_ever(cli: Cli) -> None:
     cli("queue", "pause")
     for name in "abz":
@@ -397,29 +248,3 @@ def test_a_copy_of_a_home_starts_nothing_by_being_looked_at(cli: Cli) -> None:
     assert "a copy" in copy("stop", "busy", "--grace", "0", code=1).stderr
     assert statuses(cli) == {"busy": "running", "later": "queued"}
     assert not (cli.home.parent / "ran").exists()
-
-
-def test_a_supervisor_held_up_at_its_birth_does_not_begin_what_was_given_up(cli: Cli) -> None:
-    """Nothing is patched: the supervisor is stopped before its first step, as a disk that hangs would stop it."""
-    cli("ls")
-    command = [sys.executable, "-m", "mlhub", "run", "--", "touch", str(cli.home.parent / "ran")]
-    with subprocess.Popen(command, env=cli.environment, stderr=subprocess.PIPE) as launcher:
-        supervisor = wait_until(lambda: stopped_supervisor(cli.home / "runs" / "1"))
-        launch = cli.home / "runs" / "1" / "attempts" / "1" / "launch.json"
-        launch.write_text(json.dumps(json.loads(launch.read_text()) | {"boot_clock": 1.0}))  # given up long ago
-        assert "never started" in cli.json("show", "1")["reason"]
-        os.kill(supervisor, signal.SIGCONT)
-        _, said = launcher.communicate(timeout=60)
-    assert (launcher.returncode, b"never started" in said) == (1, True)
-    assert not (cli.home.parent / "ran").exists()
-
-
-def stopped_supervisor(folder: Path) -> int | None:
-    """The supervisor of a run's first attempt, stopped before it took its lock; None if it isn't there yet."""
-    for process in identity.all_processes():
-        with contextlib.suppress(OSError):
-            words = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
-            if os.fsencode(folder) in words and b"-S" in words:
-                os.kill(process.pid, signal.SIGSTOP)
-                return process.pid
-    return None
