@@ -45,18 +45,17 @@ def tick(store: Store, *, max_runs: int = 0, refreshed: bool = False) -> list[Ru
     if not store.any_waiting():
         return []
     host = socket.gethostname()
-    state = state_of(store, host)
+    state_of(store, host)
     for run in store.to_retry(host):
         _retry(store, run)
     started: list[Run] = []
     while True:
         cards = free_cards() if any(run.gpus_wanted for run in store.waiting(host)) else []
-        claimed = _claim(store, state, cards, max_runs)
+        claimed = _claim(store, host, cards, max_runs)
         good = [run for run in claimed if _start(store, run)]
         started += good
         if len(good) == len(claimed):  # else there is room again
             return started
-        state = store.queue_state(host)  # a full disk has paused it
 
 
 def start_now(store: Store, run: Run, given: Order, *, max_runs: int, cards: list[int]) -> Run:
@@ -66,16 +65,14 @@ def start_now(store: Store, run: Run, given: Order, *, max_runs: int, cards: lis
 
     Raises MlhubError if it can't be started at all.
     """
-    host = socket.gethostname()
-    state = store.queue_state(host)
-    claimed = _claim(store, state, cards, max_runs, mine=run.id)
-    for other in claimed:
-        if other.id != run.id:
-            _start(store, other)
+    claimed = _claim(store, socket.gethostname(), cards, max_runs, mine=run.id)
     mine = next((other for other in claimed if other.id == run.id), None)
-    if mine is not None:
-        return launch_claimed(store, mine, given)
-    return store.reload(run)
+    try:
+        return store.reload(run) if mine is None else launch_claimed(store, mine, given)
+    finally:
+        for other in claimed:
+            if other.id != run.id:
+                _start(store, other)
 
 
 def launch_claimed(store: Store, run: Run, given: Order, *, keep_turn: bool = False) -> Run:
@@ -179,7 +176,7 @@ class _Room:
     claimed: list[tuple[Run, list[int]]] = field(default_factory=list)
 
 
-def _claim(store: Store, state: QueueState, cards: list[int], max_runs: int, mine: int | None = None) -> list[Run]:
+def _claim(store: Store, host: str, cards: list[int], max_runs: int, mine: int | None = None) -> list[Run]:
     """Claim every waiting run that may start, and write down for the others what they wait for.
 
     `mine` was asked for just now, by a user who waits for it: it has left no order yet, and a pause is not for it.
@@ -187,12 +184,12 @@ def _claim(store: Store, state: QueueState, cards: list[int], max_runs: int, min
     broken: list[tuple[Run, str]] = []
     store.check_current()
     with store.transaction():
-        while found := [pair for run in store.waiting(state.host) if (pair := _cancel_broken(store, run))]:
+        while found := [pair for run in store.waiting(host) if (pair := _cancel_broken(store, run))]:
             broken += found  # and then those that wait for them
-        active = [run for run in store.active() if run.host == state.host and not run.waiting]
-        held = {card for run in (*active, *store.orphaned()) if run.host == state.host for card in run.gpus}
-        room = _Room(_pause_words(state), len(active), [card for card in cards if card not in held])
-        for run in store.waiting(state.host):
+        active = [run for run in store.active() if run.host == host and not run.waiting]
+        held = {card for run in (*active, *store.orphaned()) if run.host == host for card in run.gpus}
+        room = _Room(_pause_words(store.queue_state(host)), len(active), [card for card in cards if card not in held])
+        for run in store.waiting(host):
             if run.id != mine and not store.home.run(run.id).attempt(run.attempt).order.exists():
                 continue  # somebody is making it just now
             _look_at(store, room, run, max_runs, direct=run.id == mine)

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-#: a driver may name a process that has ended for a moment longer
+#: a driver may name a process that has ended, and a supervisor that started us may live, for a moment longer
 _ROUNDS, _PAUSE_SECONDS = 4, 1.0
 
 
@@ -28,7 +28,7 @@ def main() -> None:
             if turn:
                 time.sleep(_PAUSE_SECONDS)
             tick(store, max_runs=settings.max_runs)
-            if not any(run.waiting and run.gpus_wanted for run in store.active()):
+            if not any(run.waiting and (run.gpus_wanted or run.attempt > 1) for run in store.active()):
                 break
     except MlhubError as error:
         sys.exit(f"{error.message}; {error.hint}")
