@@ -255,8 +255,16 @@ def _parts(path: Path, marks: list[Mark], offset: int, end: int) -> Iterator[tup
 
 def _superseded(record: dict[str, object], most: int | None) -> bool:
     """Whether a record is beyond step `most`, or is itself a mark."""
-    if "attempt" in record and record.keys() <= PLACE:
-        return True
+    return is_mark(record) or is_beyond(record, most)
+
+
+def is_mark(record: dict[str, object]) -> bool:
+    """Whether a record says where an attempt continues, and nothing else."""
+    return "attempt" in record and record.keys() <= PLACE
+
+
+def is_beyond(record: dict[str, object], most: int | None) -> bool:
+    """Whether a record is of a step beyond `most`, where a later attempt continued; None: there was no later one."""
     step = None if most is None else _whole(record.get("step"))
     return most is not None and step is not None and step > most
 

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from mlhub.errors import MlhubError
 from mlhub.files import write_json
-from mlhub.metrics import PLACE, current_records, find_marks, fold, read_records
+from mlhub.metrics import current_records, find_marks, fold, is_beyond, is_mark, read_records
 from mlhub.runner import columns, record
 from mlhub.runner.columns import LINE, Column
 
@@ -119,7 +119,7 @@ def records(path: Path, *, superseded: bool = False) -> Iterator[dict[str, objec
             most = min((mark.step for mark in marks[index:]), default=None)
             attempt = marks[index - 1].attempt if index else 1
             for found in _between(file, offset, end):
-                if superseded or not _beyond(found, most):
+                if superseded or not is_beyond(found, most):
                     yield found | {"attempt": attempt} if marks else found
 
 
@@ -130,18 +130,7 @@ def _between(file: Path, offset: int, end: int) -> Iterator[dict[str, object]]:
         if after == offset:
             return
         offset = after
-        yield from (entry for entry in found if not ("attempt" in entry and entry.keys() <= PLACE))
-
-
-def _beyond(entry: dict[str, object], most: int | None) -> bool:
-    step = entry.get("step")
-    return (
-        most is not None
-        and isinstance(step, int | float)
-        and not isinstance(step, bool)
-        and step > most
-        and (isinstance(step, int) or step.is_integer())
-    )
+        yield from (entry for entry in found if not is_mark(entry))
 
 
 def read_summary(paths: RunPaths) -> Summary | None:
@@ -269,8 +258,3 @@ def _check_equal(source: Path, path: Path) -> None:
 def _equal(source: Path, path: Path) -> bool:
     """Whether the compact form gives the jsonl's lines, every byte."""
     return all(a == b for a, b in zip_longest(_read(source), _lines(path)))
-
-
-def has_compact(paths: RunPaths) -> bool:
-    """Whether any metrics of the run are in their compact form only."""
-    return any(_is_file(packed(path)) and not os.path.lexists(path) for path in (paths.metrics, paths.system))

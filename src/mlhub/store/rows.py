@@ -39,11 +39,12 @@ class Rows:
     @contextmanager
     def patience(self, seconds: float) -> Iterator[None]:
         """Wait no longer than this for other writers: for what would be nice to write, while somebody wants to read."""
+        before = self._connection.execute("PRAGMA busy_timeout").fetchone()[0]  # one may stand within another
         self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
         try:
             yield
         finally:
-            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+            self._connection.execute(f"PRAGMA busy_timeout = {before}")
 
     def close(self) -> None:
         self._connection.close()
