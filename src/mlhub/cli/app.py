@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from mlhub import __version__
-from mlhub.cli import data, house, jobs, logs, machine, metrics, notify, queue, resume, run, runs, search
+from mlhub.cli import data, house, jobs, logs, machine, metrics, notify, queue, resume, run, runs, search, top
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def _add(name: str, function: Callable[..., object], cls: type | None = None) ->
 
 _add("run", run.run, run.RunCommand)
 _add("ls", runs.ls)
+_add("top", top.top)
 _add("show", runs.show)
 _add("logs", logs.logs)
 _add("metrics", metrics.metrics)

@@ -6,7 +6,7 @@ Everything a user waits for is plain SQL on `sqlite3`; see `mlhub.store.texts`.
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlhub.errors import DamagedError, NotFoundError, UsageError
 from mlhub.store import migrate, texts
@@ -15,8 +15,17 @@ from mlhub.store.rows import BUSY_SECONDS, connect, explained, revision, to_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlhub.paths import Home
     from mlhub.store.runs import Run
+
+
+class Held(NamedTuple):
+    """A run and the row it was decoded from: a reader that stays decodes only rows that have changed."""
+
+    row: tuple[Any, ...]
+    run: Run
 
 
 class Store(QueueRows):
@@ -198,6 +207,22 @@ class Store(QueueRows):
 
     def newest(self, limit: int) -> list[Run]:
         return [self._run(row) for row in self._rows(texts.NEWEST_RUNS, limit=min(limit, 1 << 62))]
+
+    def changes(self) -> tuple[int, int]:
+        """A value that is another one after any write, by whomever: while it stays, what was read is current."""
+        with explained(self.home):
+            seen = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return int(seen), self._connection.total_changes
+
+    def newest_held(self, held: Mapping[int, Held], limit: int | None = None) -> dict[int, Held] | None:
+        """All runs (or `limit` of them), newest first; those as in `held` are not decoded again. None: all as held."""
+        rows = self._rows(texts.NEWEST_RUNS, limit=limit or 1 << 62)
+        found: dict[int, Held] = {}
+        for row in rows:
+            before = held.get(row[0])
+            found[row[0]] = before if before is not None and before.row == row else Held(row, self._run(row))
+        same = len(found) == len(held) and all(found[key] is held.get(key) for key in found)
+        return None if same else found
 
     def newest_completed(self, kind: str) -> Run | None:
         """The newest run of `kind` that completed."""

@@ -1,0 +1,331 @@
+"""The screen as a whole: which view stands where, its rows of status and keys, the timer by which views pull.
+
+What a view shows is the view's; what is done to a run is `mlhub.tui.acting`'s; readers are threads behind the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import signal
+import time
+import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.geometry import NULL_OFFSET, Region, Spacing
+from textual.layout import Layout, WidgetPlacement
+from textual.screen import Screen
+from textual.widget import Widget
+
+from mlhub.text import fit
+from mlhub.tui import layout, prefs, theme
+from mlhub.tui.acting import Acting
+from mlhub.tui.keys import KEYS, VIEWS, bindings
+from mlhub.tui.widgets.bars import KeyBar, StatusBar, TabBar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from textual.app import ComposeResult
+    from textual.binding import Binding
+    from textual.geometry import Size
+    from textual.layout import ArrangeResult
+
+    from mlhub.tui.model import Model
+    from mlhub.tui.view import View
+
+#: looks a second, at home and over SSH
+_RATE, _SLOW_RATE = 4.0, 2.0
+#: seconds that a message stands in the row of keys
+_MESSAGE = 5.0
+_LIVE_VIEWS = {"runs": "RunsView", "charts": "ChartsView", "log": "LogView", "compare": "CompareView",
+               "queue": "QueueView", "system": "SystemView", "search": "SearchView"}  # fmt: skip
+
+
+class Panes(Layout):
+    """Puts each view where `mlhub.tui.layout` says."""
+
+    name = "panes"
+
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
+        places = parent.app.places  # type: ignore[attr-defined]
+        return [
+            WidgetPlacement(Region(*places[child.id]), NULL_OFFSET, Spacing(), child)
+            for child in children
+            if child.id in places
+        ]
+
+
+class Workspace(Widget):
+    """The area of the views."""
+
+    DEFAULT_CSS = "Workspace { height: 1fr; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._panes = Panes()
+
+    @property
+    def layout(self) -> Layout:
+        return self._panes
+
+    def on_resize(self) -> None:
+        self.app.arrange()  # type: ignore[attr-defined]
+
+
+class TooSmall(Widget):
+    """Said in place of everything in a terminal that is too small."""
+
+    DEFAULT_CSS = "TooSmall { layer: above; width: 100%; height: 100%; content-align: center middle; }"
+
+    def render(self) -> str:
+        return "needs {}x{}, this is {}x{}".format(*layout.LEAST, *self.app.size)
+
+
+class Main(Screen[None]):
+    """The one screen; dialogs stand above it."""
+
+    DEFAULT_CSS = "Main { layers: base above; }"
+    AUTO_FOCUS = ""
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar("status")
+        yield TabBar("tabs")
+        yield Workspace()
+        yield KeyBar("keys")
+        small = TooSmall()
+        small.display = False
+        yield small
+
+
+class Top(Acting, App[None]):
+    """`mlhub top`."""
+
+    BINDINGS: ClassVar[list[Binding]] = bindings("app")
+    CSS_PATH = "top.tcss"
+    TITLE = "mlhub"
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, model: Model, own_keys: dict[str, str] | None = None, focus: int | None = None) -> None:
+        super().__init__()
+        self.model = model
+        self.own_keys = own_keys or {}
+        self.look = theme.BY_NAME.get(model.prefs.theme) or theme.BY_NAME["ssh" if prefs.slow_line() else "night"]
+        self.active = "charts" if focus is not None else "runs"
+        self.held = False
+        self.zoomed = False
+        self.places: dict[str, layout.Place] = {}
+        self.message: tuple[str, str] | None = None
+        self.report: Path | None = None
+        self._message_until = 0.0
+        self._right = "charts"
+        self._views: dict[str, View] = {}
+        self._history: list[str] = []
+        model.selection.focus = focus
+        if prefs.slow_line():
+            self.animation_level = "none"
+
+    # what stands where
+
+    @property
+    def seen(self) -> set[str]:
+        """The views that are to be seen now."""
+        return set(self.places)
+
+    @property
+    def active_view(self) -> View:
+        return self._views[self.active]
+
+    def get_default_screen(self) -> Screen[None]:
+        return Main()
+
+    def on_mount(self) -> None:
+        for look in theme.LOOKS:
+            self.register_theme(look.to_theme())
+        self.theme = self.look.name
+        self.set_keymap(self.own_keys)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with suppress(NotImplementedError, RuntimeError):  # under a test's loop in another thread
+                loop.add_signal_handler(number, self.exit)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """After the first paint: what takes time to load, and the timer."""
+        self.model.machine.start()
+        self.set_interval(1 / (_SLOW_RATE if prefs.slow_line() else _RATE), self.pull)
+        self.pull()
+
+    def arrange(self) -> None:
+        """Give each view its place, for the terminal's size and for what the user looks at."""
+        screen = self.screen_stack[0]
+        if not screen.query(TooSmall):  # not composed yet
+            return
+        width, height = self.size
+        small = layout.is_small(width, height)
+        screen.query_one(TooSmall).display = small
+        wide = layout.is_wide(width, height)
+        area = screen.query_one(Workspace)
+        self.places = layout.place(
+            width, max(1, height - 3), self.active, self._right, zoomed=self.zoomed, wide=wide
+        )
+        for name in self.places:
+            if name not in self._views:
+                self._views[name] = view = _make_view(name)
+                area.mount(view)
+        for name, view in self._views.items():
+            view.display = name in self.places and not small
+            if view.display:
+                view.placed(beside=len(self.places) > 1)
+        area.refresh(layout=True)
+        self.call_after_refresh(self._settle_focus)
+
+    def _settle_focus(self) -> None:
+        view = self._views.get(self.active)
+        if view is not None and view.display and not view.has_focus_within and len(self.screen_stack) == 1:
+            view.main().focus(scroll_visible=False)
+        self.pull()
+
+    def pull(self) -> None:
+        """One look: everything that is to be seen takes what is new."""
+        if self.message and time.monotonic() > self._message_until:
+            self.message = None
+        if len(self.screen_stack) == 1:
+            for bar in self.screen.query("StatusBar, TabBar, KeyBar"):
+                bar.pull()  # type: ignore[attr-defined]
+        if self.held:
+            return
+        for name in self.places:
+            view = self._views.get(name)
+            if view is not None and view.is_mounted and view.display:
+                view.pull()
+
+    def say(self, text: str, colour: str = "text") -> None:
+        """A line in the row of keys, for a moment. `text` is clean."""
+        self.message = (text, colour)
+        self._message_until = time.monotonic() + _MESSAGE
+        self.pull()
+
+    # keys
+
+    def action_view(self, name: str) -> None:
+        """Go to a view: where it stands, or put it on the right-hand side."""
+        if name != self.active:
+            self._history = [*self._history[-20:], self.active]
+        self._go(name)
+
+    def _go(self, name: str) -> None:
+        self.active = name
+        if name not in ("runs", "system"):
+            self._right = name if name != "log" else ("log" if self._right not in ("charts", "log") else self._right)
+        self.arrange()
+        self._settle_focus()
+
+    def action_next_pane(self, by: int) -> None:
+        order = [name for name in VIEWS if name in self.places] if len(self.places) > 1 else list(VIEWS)
+        self.action_view(order[(order.index(self.active) + by) % len(order)])
+
+    def action_back(self) -> None:
+        if self.active_view.leave():
+            return
+        if self.zoomed:
+            self.action_zoom()
+        elif self._history:
+            self._go(self._history.pop())
+
+    def action_zoom(self) -> None:
+        self.zoomed = not self.zoomed
+        self.arrange()
+
+    def action_pause(self) -> None:
+        self.held = not self.held
+        self.pull()
+
+    def action_next_theme(self) -> None:
+        names = [look.name for look in theme.LOOKS]
+        self.use_theme(names[(names.index(self.look.name) + 1) % len(names)])
+
+    def use_theme(self, name: str) -> None:
+        """Draw in another theme from now on, and the next time."""
+        self.look = theme.BY_NAME[name]
+        self.model.prefs.theme = name
+        self.theme = name
+        for view in self._views.values():
+            view.restyle()
+        for bar in self.screen_stack[0].query("StatusBar, TabBar, KeyBar"):
+            bar.refresh()
+        self.say(f"theme {name}: {self.look.title}")
+
+    def action_mark(self) -> None:
+        if self.model.selection.focus is not None:
+            self.model.selection.toggle(self.model.selection.focus)
+            self.pull()
+
+    def action_unmark(self) -> None:
+        self.model.selection.clear_marks()
+        self.pull()
+
+    def action_compare(self) -> None:
+        self.action_view("compare")
+
+    def action_find(self) -> None:
+        """Views that have something to find in bind it themselves; elsewhere it is the list of runs that is filtered."""
+        self.action_view("runs")
+        self.call_after_refresh(self.active_view.run_find)  # type: ignore[attr-defined]
+
+    def action_help(self) -> None:
+        from mlhub.tui.help import Help
+
+        self.push_screen(Help(self.active, self.own_keys))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        for key in KEYS:
+            if key.palette and key.where in ("app", self.active):
+                target = self if key.where == "app" else self.active_view
+                yield SystemCommand(
+                    key.text, f"key {key.shown}", lambda key=key, target=target: self.call_later(
+                        self.run_action, key.action, target
+                    )
+                )
+        for look in theme.LOOKS:
+            yield SystemCommand(f"theme: {look.title}", look.name, lambda name=look.name: self.use_theme(name))
+
+    # the end
+
+    async def action_quit(self) -> None:
+        self.exit()
+
+    def on_unmount(self) -> None:
+        prefs.save(self.model.home, self.model.prefs)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Leave at once; the terminal gets one line (`mlhub.tui.start`), the rest goes into a report in the home."""
+        if self.report is None:
+            self.report = write_report(self.model, error)
+        self._return_code = 1
+        if self._exception is None:  # what tests wait for
+            self._exception = error
+            self._exception_event.set()
+        self._close_messages_no_wait()
+
+
+def write_report(model: Model, error: BaseException) -> Path | None:
+    """Where the traceback was put; None if it could not be."""
+    folder = model.home.root / "reports"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / f"top-{time.strftime('%Y%m%d-%H%M%S')}.txt"
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return path
+
+
+def _make_view(name: str) -> View:
+    """A view is loaded when it is first to be seen."""
+    module = importlib.import_module(f"mlhub.tui.views.{name}")
+    view: View = getattr(module, _LIVE_VIEWS[name])()
+    return view

@@ -1,0 +1,141 @@
+"""The reader of rows: a thread that keeps the latest `Snapshot` of all runs, and starts what waits and may start.
+
+Rows come from the store alone; that they are true is `mlhub.runner.reconcile`'s work, called here as by `mlhub ls`.
+Without a change it costs one question to SQLite a second. It touches no run.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlhub.errors import MlhubError
+from mlhub.text import one_line
+from mlhub.tui.model import Snapshot
+
+if TYPE_CHECKING:
+    from mlhub.paths import Home
+    from mlhub.settings import Settings
+    from mlhub.store.store import Held, Store
+
+#: seconds between two looks, and between two that go beyond rows when nothing is active
+_LOOK, _QUIET_LOOK = 1.0, 5.0
+#: seconds between two ticks of the queue; each supervisor that ends ticks too
+_TICK = 5.0
+#: rows that are on the screen before all the others are read
+_FIRST = 200
+#: summaries folded at one look: a home full of runs must not keep the first look waiting
+_FOLDS = 50
+#: how long a look waits for somebody else's write
+_PATIENCE = 1.0
+
+
+class Feed:
+    """Starts reading when made; `snapshot` is the latest there is."""
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self._home, self._settings = home, settings
+        self.snapshot = Snapshot()
+        self.ready = threading.Event()
+        self._held: dict[int, Held] = {}
+        self._seen: tuple[int, ...] | None = None
+        self._look_again = threading.Event()
+        self._ended = threading.Event()
+        self._ticked = self._looked = 0.0
+        self._thread = threading.Thread(target=self._work, name="rows", daemon=True)
+        self._thread.start()
+
+    def poke(self) -> None:
+        """Look now: somebody has just changed something."""
+        self._looked = 0.0
+        self._look_again.set()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._look_again.set()
+        self._thread.join(timeout=2.0)
+
+    def _work(self) -> None:
+        from mlhub.store.store import Store
+
+        store: Store | None = None
+        while not self._ended.is_set():
+            self._look_again.clear()
+            try:
+                if store is None:
+                    store = Store.open(self._home)
+                    self._read(store, _FIRST)
+                    self._read(store, settled=False)
+                    self.ready.set()
+                store.check_current()
+                self._look(store)
+            except MlhubError as error:
+                self._fail(one_line(error.message))
+                if store is not None:
+                    store.close()
+                store = None
+            except Exception as error:  # house rule 5: a reader's outermost step; the screen says what it was
+                self._fail(f"rows can't be read: {one_line(repr(error))}")
+            self.ready.set()
+            self._look_again.wait(_LOOK)
+        if store is not None:
+            store.close()
+
+    def _look(self, store: Store) -> None:
+        """Bring active rows up to date, start what may start, and read what has changed."""
+        now = time.monotonic()
+        active = any(held.run.active for held in self._held.values())
+        if active or now - self._looked >= _QUIET_LOOK:
+            self._looked = now
+            with store.patience(_PATIENCE):
+                self._settle(store, now)
+        self._read(store)
+
+    def _settle(self, store: Store, now: float) -> None:
+        from mlhub.runner.queue import tick
+        from mlhub.runner.reconcile import glance, refresh_active
+
+        refresh_active(store)
+        if now - self._ticked >= _TICK and store.any_waiting():
+            self._ticked = now
+            tick(store, max_runs=self._settings.max_runs, refreshed=True)
+        self._read(store, settled=False)
+        unfolded = [held.run for held in self._held.values() if not held.run.summary_done]
+        unfolded.sort(key=lambda run: (not run.active, -run.id))
+        for run in unfolded[:_FOLDS]:
+            if self._ended.is_set():
+                return
+            glance(store, run)
+
+    def _read(self, store: Store, limit: int | None = None, *, settled: bool = True) -> None:
+        """Publish the rows, unless all is as it was published."""
+        seen = store.changes()
+        settled = settled or self.snapshot.settled
+        known = self.snapshot.settled == settled and self.snapshot.error is None
+        if seen == self._seen and known:
+            return
+        held = store.newest_held(self._held, limit)
+        self._seen = seen if limit is None else None
+        if held is None and known and self.snapshot.version:
+            return
+        self._held = self._held if held is None else held
+        self._publish(store, settled)
+
+    def _publish(self, store: Store, settled: bool) -> None:
+        queue, waiting = self.snapshot.queue, self.snapshot.waiting
+        with suppress(MlhubError):
+            host = socket.gethostname()
+            waiting = tuple(run.id for run in store.waiting(host))
+            queue = store.queue_state(host)
+        runs = tuple(held.run for held in self._held.values())
+        by_id = {run.id: run for run in runs}
+        self.snapshot = Snapshot(self.snapshot.version + 1, runs, by_id, waiting, queue, None, settled)
+
+    def _fail(self, error: str) -> None:
+        """Keep what was read, and say why it may be of the past."""
+        if error != self.snapshot.error:
+            self.snapshot = replace(self.snapshot, version=self.snapshot.version + 1, error=error)

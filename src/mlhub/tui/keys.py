@@ -1,0 +1,184 @@
+"""The one table of keys: bindings, footer, help and palette are made of it, and nothing else names a key.
+
+A user's own keys stand in `keys.toml` of the home: `stop = "ctrl+k"`, several as `"S,ctrl+k"`. Ids are those of the
+table; one in a view is named with it: `charts.smooth = "f2"`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mlhub.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from textual.binding import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One thing a user can do. `where`: `app`, or the view it belongs to; `action`: Textual's words for the method.
+
+    `short` stands in the footer (empty: not there), `text` in help and palette. `palette`: offered there too.
+    """
+
+    id: str
+    keys: str
+    action: str
+    text: str
+    short: str = ""
+    where: str = "app"
+    palette: bool = True
+
+    @property
+    def full_id(self) -> str:
+        return self.id if self.where == "app" else f"{self.where}.{self.id}"
+
+    @property
+    def shown(self) -> str:
+        """The first of its keys as people write it."""
+        return _shown(self.keys.split(",")[0])
+
+
+_NAMES = {
+    "question_mark": "?", "slash": "/", "left_square_bracket": "[", "right_square_bracket": "]", "space": "space",
+    "enter": "⏎", "escape": "esc", "plus": "+", "minus": "-", "less_than_sign": "<", "greater_than_sign": ">",
+    "up": "↑", "down": "↓", "left": "←", "right": "→", "pageup": "pgup", "pagedown": "pgdn", "number_sign": "#",
+    "comma": ",", "equals_sign": "=",
+}  # fmt: skip
+
+
+def _shown(key: str) -> str:
+    if key.startswith("ctrl+"):
+        return "^" + _shown(key[5:])
+    return _NAMES.get(key, key)
+
+
+VIEWS = ("runs", "charts", "log", "compare", "queue", "system", "search")
+
+KEYS: tuple[Key, ...] = (
+    *(
+        Key(name, str(number), f"view('{name}')", f"the {name} view")
+        for number, name in enumerate(VIEWS, 1)
+    ),
+    Key("filter", "slash", "find", "filter this list, or search in this text", "filter"),
+    Key("open", "enter", "open", "open what the cursor is on", "open", palette=False),
+    Key("back", "escape", "back", "back to where you came from", palette=False),
+    Key("next-pane", "tab", "next_pane(1)", "the next pane", palette=False),
+    Key("previous-pane", "shift+tab", "next_pane(-1)", "the pane before", palette=False),
+    Key("mark", "space", "mark", "mark the run, to see it beside others", "mark"),
+    Key("unmark", "u", "unmark", "take all marks away"),
+    Key("compare-marked", "c", "compare", "compare the marked runs", "compare"),
+    Key("zoom", "z", "zoom", "this pane alone on the screen, and back", "zoom"),
+    Key("pause", "p", "pause", "hold the picture still, and let it go"),
+    Key("stop", "S", "stop_runs", "stop the chosen runs (asks)", "stop"),
+    Key("resume", "R", "resume_runs", "continue the chosen runs from their checkpoints"),
+    Key("rerun", "C", "rerun", "start a copy of the run, its configuration edited"),
+    Key("tag", "number_sign", "tag", "tag the chosen runs"),
+    Key("note", "N", "note", "write a note on the run"),
+    Key("delete", "D", "delete", "move the chosen runs to the trash (asks)"),
+    Key("copy-folder", "Y", "copy_folder", "copy the run's folder to the clipboard"),
+    Key("theme", "t", "next_theme", "the next theme"),
+    Key("palette", "ctrl+p", "command_palette", "all commands", palette=False),
+    Key("help", "question_mark,f1", "help", "the keys", "help"),
+    Key("quit", "q", "quit", "leave; runs go on", "quit"),
+    # the table of runs
+    Key("sort", "r", "sort", "sort by the next column", "sort", "runs"),
+    Key("reverse", "v", "reverse", "the other way round", "", "runs"),
+    Key("columns", "o", "columns", "choose the columns", "columns", "runs"),
+    Key("group", "b", "group", "runs of a group together, and not", "group", "runs"),
+    Key("fold", "f", "fold", "fold the group under the cursor", "", "runs"),
+    # charts
+    Key("smooth", "s", "smooth", "smoothing: stronger, strongest, off", "smooth", "charts"),
+    Key("log-y", "y", "log_y", "logarithmic y axis, and not", "log-y", "charts"),
+    Key("x-axis", "x", "x_axis", "x by step, relative time, wall time, epoch", "x-axis", "charts"),
+    Key("page-back", "left_square_bracket,pageup", "page(-1)", "the page of charts before", "", "charts"),
+    Key("page-on", "right_square_bracket,pagedown", "page(1)", "the next page of charts", "page", "charts"),
+    Key("grid", "o", "grid", "how many charts a page has", "grid", "charts"),
+    Key("cursor-left", "left,h", "cursor(-1)", "cursor to the left", "", "charts", palette=False),
+    Key("cursor-right", "right,l", "cursor(1)", "cursor to the right", "cursor", "charts", palette=False),
+    Key("chart-up", "up,k", "chart(-1)", "the chart before", "", "charts", palette=False),
+    Key("chart-down", "down,j", "chart(1)", "the next chart", "", "charts", palette=False),
+    Key("zoom-in", "plus,equals_sign", "zoom_x(1)", "zoom in on the cursor", "", "charts"),
+    Key("zoom-out", "minus", "zoom_x(-1)", "zoom out", "", "charts"),
+    Key("pan-left", "less_than_sign,comma", "pan(-1)", "pan to the left", "", "charts"),
+    Key("pan-right", "greater_than_sign,full_stop", "pan(1)", "pan to the right", "", "charts"),
+    Key("whole", "0", "whole", "all of it again", "", "charts"),
+    Key("follow", "f", "follow", "keep the newest in sight while zoomed", "", "charts"),
+    # the log
+    Key("follow", "f", "follow", "keep at the end of the log", "follow", "log"),
+    Key("next", "n", "next_match(1)", "the next match", "next", "log"),
+    Key("previous", "N", "next_match(-1)", "the match before", "", "log"),
+    Key("next-error", "e", "next_error(1)", "the next error", "error", "log"),
+    Key("previous-error", "E", "next_error(-1)", "the error before", "", "log"),
+    Key("wrap", "w", "wrap", "break long lines, and not", "wrap", "log"),
+    # the comparison
+    Key("baseline", "b", "baseline", "compare with the run under the cursor", "baseline", "compare"),
+    Key("all-rows", "d", "differences", "only what differs, or everything", "diff", "compare"),
+    Key("copy-markdown", "y", "copy('markdown')", "copy as Markdown", "copy", "compare"),
+    Key("copy-csv", "v", "copy('csv')", "copy as CSV", "csv", "compare"),
+    # the queue
+    Key("up", "K", "move(-1)", "start it earlier", "earlier", "queue"),
+    Key("down", "J", "move(1)", "start it later", "later", "queue"),
+    Key("first", "T", "move_first", "start it next", "", "queue"),
+    Key("hold", "P", "hold", "start nothing more, and go on (asks)", "hold", "queue"),
+    # the system
+    Key("card-back", "left_square_bracket", "card(-1)", "the GPU before", "", "system"),
+    Key("card-on", "right_square_bracket", "card(1)", "the next GPU", "GPU", "system"),
+    Key("span", "s", "span", "how much history", "span", "system"),
+    # the search
+    Key("bits", "b", "bits", "the next code length", "bits", "search"),
+    Key("direction", "d", "direction", "find images, or texts", "direction", "search"),
+    Key("index", "i", "next_index", "the next index", "index", "search"),
+    Key("copy-path", "y", "copy_path", "copy the picture's path", "copy", "search"),
+)  # fmt: skip
+
+
+def keys_of(where: str, own: Mapping[str, str] | None = None) -> list[Key]:
+    """The keys of `app` or of a view, with the user's in place of ours."""
+    own = own or {}
+    return [replace(key, keys=own.get(key.full_id, key.keys)) for key in KEYS if key.where == where]
+
+
+def bindings(where: str) -> list[Binding]:
+    """Textual's bindings; `App.set_keymap` puts the user's own keys in their place by id."""
+    from textual.binding import Binding
+
+    return [Binding(key.keys, key.action, key.text, show=False, id=key.full_id) for key in keys_of(where)]
+
+
+def load(path: Path) -> dict[str, str]:
+    """The user's keys by id, of a `keys.toml`. Raises ConfigError for what is no key map, naming the line or the id."""
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: {error}", "Mend it or move it away.") from error
+    known = {key.full_id for key in KEYS}
+    flat: dict[str, object] = {}
+    for name, value in tree.items():
+        flat |= {f"{name}.{rest}": word for rest, word in value.items()} if isinstance(value, dict) else {name: value}
+    for name, value in flat.items():
+        if name not in known:
+            raise ConfigError(f"{path}: unknown key id {name!r}", "`mlhub top --keys` lists them.")
+        if not isinstance(value, str) or not value.strip():
+            raise ConfigError(f"{path}: {name}: expected keys as text", 'For example: stop = "ctrl+k"')
+    return {name: str(value) for name, value in flat.items()}
+
+
+def clashes(own: Mapping[str, str]) -> list[str]:
+    """Keys that mean two things at one place, in words."""
+    found = []
+    for where in ("app", *VIEWS):
+        seen: dict[str, str] = {}
+        for key in keys_of(where, own):
+            for one in key.keys.split(","):
+                if one in seen:
+                    found.append(f"{one} is both {seen[one]} and {key.full_id}")
+                seen[one] = key.full_id
+    return found

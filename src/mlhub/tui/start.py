@@ -1,0 +1,57 @@
+"""Starts the screen, and ends it so that the terminal is as it was, whatever happened."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mlhub.errors import MlhubError
+
+if TYPE_CHECKING:
+    from mlhub.paths import Home
+    from mlhub.settings import Settings
+    from mlhub.tui.model import Model
+
+
+def start(home: Home, settings: Settings, focus: int | None = None) -> None:
+    """Show the screen until the user leaves it. Raises MlhubError if it crashed, naming its report."""
+    from mlhub.tui import keys
+    from mlhub.tui.feed import Feed
+
+    own = keys.load(home.root / "keys.toml")
+    if found := keys.clashes(own):
+        raise MlhubError(f"{home.root / 'keys.toml'}: {found[0]}", "Give one of them another key.")
+    feed = Feed(home, settings)  # reads while Textual is being loaded
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")  # nothing here moves for its own sake
+    model = open_model(home, settings, feed)
+    try:
+        from mlhub.tui.app import Top
+
+        app = Top(model, own, focus)
+        feed.ready.wait(0.5)  # rows on the first picture, where that costs no patience
+        app.run()
+    finally:
+        for reader in (model.search, model.series, model.machine, feed):
+            reader.close()
+    if app.return_code:
+        where = f"The report is in {app.report}" if app.report else "MLHUB_DEBUG=1 shows where this happened."
+        raise MlhubError(f"the screen failed: {_reason(app)}; runs are not touched by that", where)
+
+
+def _reason(app: object) -> str:
+    error = getattr(app, "_exception", None)
+    return f"{type(error).__name__}: {error}" if error else "unknown"
+
+
+def open_model(home: Home, settings: Settings, feed: Feed) -> Model:  # noqa: F821
+    """The readers, none of which reads before it is asked, but for the rows."""
+    from mlhub.tui import prefs
+    from mlhub.tui.machine import Machine
+    from mlhub.tui.model import Model
+    from mlhub.tui.searching import SearchClient
+    from mlhub.tui.series import SeriesBook
+
+    return Model(
+        home=home, settings=settings, prefs=prefs.load(home), feed=feed, series=SeriesBook(home),
+        machine=Machine(home), search=SearchClient(home),
+    )  # fmt: skip

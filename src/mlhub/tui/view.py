@@ -1,0 +1,113 @@
+"""What the seven views share: a title line where several stand beside each other, and how the app talks to them.
+
+A view reads `self.model` when the app's timer calls `pull`, and repaints what has changed since, nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.strip import Strip
+from textual.widget import Widget
+
+from rich.segment import Segment
+
+from mlhub.text import fit, pad, width
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from mlhub.tui.app import Top
+    from mlhub.tui.model import Model
+    from mlhub.tui.theme import Look
+
+
+class Title(Widget):
+    """One line above a view: its name, and what it shows, in the view's words."""
+
+    DEFAULT_CSS = "Title { height: 1; dock: top; }"
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self.words = ""
+
+    def say(self, words: str) -> None:
+        """`words` are clean: they come from us or have passed `mlhub.text.one_line`."""
+        if words != self.words:
+            self.words = words
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        look: Look = self.app.look  # type: ignore[attr-defined]
+        focused = self.parent is not None and self.parent.has_focus_within
+        head = look.style("accent", bold=True, on="panel") if focused else look.style("dim", on="panel")
+        room = self.size.width - width(self._name) - 3
+        words = fit(self.words, max(0, room))
+        line = [Segment(f" {self._name} ", head), Segment(pad(words, max(0, room + 1)), look.style("dim", on="panel"))]
+        return Strip(line).crop(0, self.size.width)
+
+
+class View(Widget):
+    """One of the seven. Subclasses give NAME, TITLE, `content`, `pull`, and actions for their keys."""
+
+    NAME: ClassVar[str] = ""
+    TITLE: ClassVar[str] = ""
+    DEFAULT_CSS = "View { layout: vertical; }"
+
+    def __init__(self) -> None:
+        super().__init__(id=self.NAME)
+        self.title = Title(self.TITLE)
+        #: whether it stands beside others, with a part of the screen only
+        self.beside = False
+
+    def compose(self) -> ComposeResult:
+        yield self.title
+        yield from self.content()
+
+    def content(self) -> ComposeResult:
+        """Its widgets."""
+        return iter(())
+
+    @property
+    def top(self) -> Top:
+        """The app, by its own type."""
+        return self.app  # type: ignore[return-value]
+
+    @property
+    def model(self) -> Model:
+        return self.top.model
+
+    @property
+    def look(self) -> Look:
+        return self.top.look
+
+    def main(self) -> Widget:
+        """What gets the focus when the view does."""
+        return next((child for child in self.query("*") if child.focusable), self)
+
+    def pull(self) -> None:
+        """Take what is new from the model; called some times a second while the view is to be seen, never while not.
+
+        The usual case, that nothing is new, must cost microseconds: compare versions first.
+        """
+
+    def placed(self, *, beside: bool) -> None:
+        """It is to be seen from now on, alone or beside others."""
+        self.beside = beside
+        self.title.display = beside
+
+    def restyle(self) -> None:
+        """The theme is another one."""
+        for widget in (self, *self.query("*")):
+            widget.refresh()
+
+    def leave(self) -> bool:
+        """Escape: whether there was something to leave within the view (a filter, a full screen)."""
+        return False
+
+
+def plain(text: str) -> Text:
+    """Text for Textual's own widgets, which take a `str` for markup. `text` must have passed `mlhub.text.clean`."""
+    return Text(text, no_wrap=True, end="")

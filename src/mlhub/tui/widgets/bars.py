@@ -1,0 +1,146 @@
+"""The rows around the views: status and tabs above, keys below."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.widget import Widget
+
+from mlhub.text import fit, width
+from mlhub.tui import theme
+from mlhub.tui.keys import VIEWS, keys_of
+
+if TYPE_CHECKING:
+    from rich.style import Style
+    from textual import events
+
+    from mlhub.tui.app import Top
+
+Part = tuple[str, "Style"]
+
+
+class Bar(Widget):
+    """A row of parts, repainted only when they have changed."""
+
+    DEFAULT_CSS = "Bar { height: 1; }"
+    can_focus = False
+
+    def __init__(self, name: str) -> None:
+        super().__init__(id=name)
+        self._parts: list[Part] = []
+
+    @property
+    def top(self) -> Top:
+        return self.app  # type: ignore[return-value]
+
+    def parts(self) -> list[Part]:
+        """What it says now."""
+        raise NotImplementedError
+
+    def pull(self) -> None:
+        parts = self.parts()
+        if parts != self._parts:
+            self._parts = parts
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        fill = self.top.look.style("text", on="panel")
+        line, left = [], self.size.width
+        for text, style in self._parts:
+            text = fit(text, left)
+            left -= width(text)
+            line.append(Segment(text, style))
+        return Strip([*line, Segment(" " * left, fill)])
+
+    def _part_at(self, x: int) -> int | None:
+        for index, (text, _) in enumerate(self._parts):
+            x -= width(text)
+            if x < 0:
+                return index
+        return None
+
+
+class StatusBar(Bar):
+    """How many runs have which status, the machine's meters, and whether the screen is live."""
+
+    def parts(self) -> list[Part]:
+        look, model = self.top.look, self.top.model
+        runs = model.runs
+        counts = runs.counts
+        found: list[Part] = [(" mlhub ", look.style("accent", bold=True, on="panel"))]
+        for status, word in (("running", "run"), ("queued", "que"), ("failed", "fail")):
+            if counts.get(status):
+                style = look.status[status]
+                found.append((f" {counts[status]} {word}", look.style(_colour(status), on="panel", bold=style.bold or False)))
+        if not runs.runs and runs.version:
+            found.append((" no runs", look.style("dim", on="panel")))
+        edge = (" │ ", look.style("faint", on="panel"))
+        for text, colour in model.machine.words():
+            found += [edge, (text, look.style(colour, on="panel"))]
+        alerts = [alert for run in runs.runs if run.active for alert in run.alerts]
+        word, colour = ("HELD", "warn") if self.top.held else ("LIVE", "good")
+        if runs.error:
+            word, colour = f"STALE {runs.error}", "bad"
+        elif not runs.settled:
+            word, colour = "reading", "dim"
+        found += [edge, (word, look.style(colour, on="panel"))]
+        if alerts:
+            worst = "bad" if any(alert.get("severity") == "fail" for alert in alerts) else "warn"
+            found.append((f" {theme.glyph(theme.ALERT)}{len(alerts)}", look.style(worst, on="panel", bold=True)))
+        return found
+
+
+def _colour(status: str) -> str:
+    return {"running": "good", "failed": "bad"}.get(status, "dim")
+
+
+class TabBar(Bar):
+    """The views; a click goes there."""
+
+    def parts(self) -> list[Part]:
+        look = self.top.look
+        here, seen = self.top.active, self.top.seen
+        found: list[Part] = [(" ", look.style("text", on="panel"))]
+        for number, name in enumerate(VIEWS, 1):
+            style = look.style("accent", bold=True, reverse=True, on="panel") if name == here else look.style(
+                "text" if name in seen else "dim", on="panel"
+            )
+            found += [(f" {number} {name.capitalize()} ", style)]
+        return found
+
+    def on_click(self, event: events.Click) -> None:
+        index = self._part_at(event.x)
+        if index:
+            self.top.action_view(VIEWS[index - 1])
+
+
+class KeyBar(Bar):
+    """The keys that matter here; a click presses one. What the app has to say stands here for a moment."""
+
+    def parts(self) -> list[Part]:
+        look = self.top.look
+        if self.top.message:
+            text, colour = self.top.message
+            return [(f" {text}", look.style(colour, on="panel"))]
+        found: list[Part] = []
+        for key in self._shown():
+            found += [
+                (f" {key.shown}", look.style("accent", on="panel", bold=True)),
+                (f" {key.short} ", look.style("dim", on="panel")),
+            ]
+        return found
+
+    def _shown(self) -> list:
+        own = self.top.own_keys
+        found = [*keys_of(self.top.active, own), *keys_of("app", own)]
+        taken = {one for key in keys_of(self.top.active, own) for one in key.keys.split(",")}
+        return [
+            key for key in found if key.short and (key.where != "app" or key.keys.split(",")[0] not in taken)
+        ]
+
+    async def on_click(self, event: events.Click) -> None:
+        index = self._part_at(event.x)
+        if index is not None and not self.top.message:
+            await self.top.run_action(self._shown()[index // 2].action, self.top.active_view)
