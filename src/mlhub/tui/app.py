@@ -19,7 +19,6 @@ from textual.layout import Layout, WidgetPlacement
 from textual.screen import Screen
 from textual.widget import Widget
 
-from mlhub.text import fit
 from mlhub.tui import layout, prefs, theme
 from mlhub.tui.acting import Acting
 from mlhub.tui.keys import KEYS, VIEWS, bindings
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from textual.app import ComposeResult
-    from textual.binding import Binding
     from textual.geometry import Size
     from textual.layout import ArrangeResult
 
@@ -50,7 +48,7 @@ class Panes(Layout):
 
     name = "panes"
 
-    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> ArrangeResult:  # noqa: ARG002
         places = parent.app.places  # type: ignore[attr-defined]
         return [
             WidgetPlacement(Region(*places[child.id]), NULL_OFFSET, Spacing(), child)
@@ -104,7 +102,7 @@ class Main(Screen[None]):
 class Top(Acting, App[None]):
     """`mlhub top`."""
 
-    BINDINGS: ClassVar[list[Binding]] = bindings("app")
+    BINDINGS: ClassVar = bindings("app")
     CSS_PATH = "top.tcss"
     TITLE = "mlhub"
     ENABLE_COMMAND_PALETTE = True
@@ -169,9 +167,7 @@ class Top(Acting, App[None]):
         screen.query_one(TooSmall).display = small
         wide = layout.is_wide(width, height)
         area = screen.query_one(Workspace)
-        self.places = layout.place(
-            width, max(1, height - 3), self.active, self._right, zoomed=self.zoomed, wide=wide
-        )
+        self.places = layout.place(width, max(1, height - 3), self.active, self._right, zoomed=self.zoomed, wide=wide)
         for name in self.places:
             if name not in self._views:
                 self._views[name] = view = _make_view(name)
@@ -228,7 +224,7 @@ class Top(Acting, App[None]):
         order = [name for name in VIEWS if name in self.places] if len(self.places) > 1 else list(VIEWS)
         self.action_view(order[(order.index(self.active) + by) % len(order)])
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         if self.active_view.leave():
             return
         if self.zoomed:
@@ -272,7 +268,7 @@ class Top(Acting, App[None]):
         self.action_view("compare")
 
     def action_find(self) -> None:
-        """Views that have something to find in bind it themselves; elsewhere it is the list of runs that is filtered."""
+        """Views that have something to find in bind it themselves; elsewhere the list of runs is filtered."""
         self.action_view("runs")
         self.call_after_refresh(self.active_view.run_find)  # type: ignore[attr-defined]
 
@@ -281,14 +277,15 @@ class Top(Acting, App[None]):
 
         self.push_screen(Help(self.active, self.own_keys))
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:  # noqa: ARG002
+        """What the palette offers: the table of keys, and the themes."""
         for key in KEYS:
             if key.palette and key.where in ("app", self.active):
                 target = self if key.where == "app" else self.active_view
                 yield SystemCommand(
-                    key.text, f"key {key.shown}", lambda key=key, target=target: self.call_later(
-                        self.run_action, key.action, target
-                    )
+                    key.text,
+                    f"key {key.shown}",
+                    lambda key=key, target=target: self.call_later(self.run_action, key.action, target),
                 )
         for look in theme.LOOKS:
             yield SystemCommand(f"theme: {look.title}", look.name, lambda name=look.name: self.use_theme(name))

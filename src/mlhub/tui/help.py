@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -23,7 +24,9 @@ class Help(ModalScreen[None]):
 
     BINDINGS: ClassVar = [("escape,question_mark,f1,q,enter", "dismiss", "close")]
     DEFAULT_CSS = """
-    Help VerticalScroll { width: 72; max-width: 96%; height: 86%; border: round $primary; padding: 0 1; background: $background; }
+    Help VerticalScroll {
+        width: 72; max-width: 96%; height: 86%; border: round $primary; padding: 0 1; background: $background;
+    }
     """
 
     def __init__(self, view: str, own: Mapping[str, str]) -> None:
@@ -41,14 +44,8 @@ class Help(ModalScreen[None]):
         for where in (self._view, "app", *others):
             found.append(f"{'everywhere' if where == 'app' else where}\n", "bold")
             for key in keys_of(where, self._own):
-                shown = " ".join(type(key).shown.fget(_only(key, one)) for one in key.keys.split(","))  # type: ignore[attr-defined]
+                shown = " ".join(replace(key, keys=one).shown for one in key.keys.split(","))
                 found.append(f"  {pad(shown, 12)} {key.text}\n")
             found.append("\n")
-        found.append("A column of your own keys: keys.toml in the home, e.g.  stop = \"ctrl+k\"\n", "dim")
+        found.append('A column of your own keys: keys.toml in the home, e.g.  stop = "ctrl+k"\n', "dim")
         return found
-
-
-def _only(key, one):  # noqa: ANN001, ANN202
-    from dataclasses import replace
-
-    return replace(key, keys=one)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from textual.binding import Binding
+    from textual.binding import BindingType
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def keys_of(where: str, own: Mapping[str, str] | None = None) -> list[Key]:
     return [replace(key, keys=own.get(key.full_id, key.keys)) for key in KEYS if key.where == where]
 
 
-def bindings(where: str) -> list[Binding]:
+def bindings(where: str) -> list[BindingType]:
     """Textual's bindings; `App.set_keymap` puts the user's own keys in their place by id."""
     from textual.binding import Binding
 

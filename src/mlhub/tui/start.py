@@ -10,6 +10,7 @@ from mlhub.errors import MlhubError
 if TYPE_CHECKING:
     from mlhub.paths import Home
     from mlhub.settings import Settings
+    from mlhub.tui.feed import Feed
     from mlhub.tui.model import Model
 
 
@@ -43,7 +44,7 @@ def _reason(app: object) -> str:
     return f"{type(error).__name__}: {error}" if error else "unknown"
 
 
-def open_model(home: Home, settings: Settings, feed: Feed) -> Model:  # noqa: F821
+def open_model(home: Home, settings: Settings, feed: Feed) -> Model:
     """The readers, none of which reads before it is asked, but for the rows."""
     from mlhub.tui import prefs
     from mlhub.tui.machine import Machine

@@ -131,7 +131,7 @@ BY_NAME = {look.name: look for look in LOOKS}
 
 
 def unicode_works() -> bool:
-    """Whether the terminal is told to expect UTF-8: braille and blocks else come out as `\\u28ff`."""
+    """Whether the terminal is told to expect UTF-8; elsewhere braille and blocks come out as escapes."""
     for name in ("LC_ALL", "LC_CTYPE", "LANG"):
         if value := os.environ.get(name):
             return "utf" in value.lower()

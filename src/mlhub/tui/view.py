@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.segment import Segment
 from rich.text import Text
 from textual.strip import Strip
 from textual.widget import Widget
-
-from rich.segment import Segment
 
 from mlhub.text import fit, pad, width
 
@@ -30,7 +29,7 @@ class Title(Widget):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self._name = name
+        self._head = name
         self.words = ""
 
     def say(self, words: str) -> None:
@@ -39,13 +38,13 @@ class Title(Widget):
             self.words = words
             self.refresh()
 
-    def render_line(self, y: int) -> Strip:
+    def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is one
         look: Look = self.app.look  # type: ignore[attr-defined]
-        focused = self.parent is not None and self.parent.has_focus_within
+        focused = isinstance(self.parent, Widget) and self.parent.has_focus_within
         head = look.style("accent", bold=True, on="panel") if focused else look.style("dim", on="panel")
-        room = self.size.width - width(self._name) - 3
+        room = self.size.width - width(self._head) - 3
         words = fit(self.words, max(0, room))
-        line = [Segment(f" {self._name} ", head), Segment(pad(words, max(0, room + 1)), look.style("dim", on="panel"))]
+        line = [Segment(f" {self._head} ", head), Segment(pad(words, max(0, room + 1)), look.style("dim", on="panel"))]
         return Strip(line).crop(0, self.size.width)
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from mlhub.tui.keys import bindings
 from mlhub.tui.view import View
-
-if TYPE_CHECKING:
-    from textual.binding import Binding
 
 
 class RunsView(View):
@@ -16,5 +13,5 @@ class RunsView(View):
 
     NAME = "runs"
     TITLE = "Runs"
-    BINDINGS: ClassVar[list[Binding]] = bindings("runs")
+    BINDINGS: ClassVar = bindings("runs")
     can_focus = True

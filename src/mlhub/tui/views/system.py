@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from mlhub.tui.keys import bindings
 from mlhub.tui.view import View
-
-if TYPE_CHECKING:
-    from textual.binding import Binding
 
 
 class SystemView(View):
@@ -16,5 +13,5 @@ class SystemView(View):
 
     NAME = "system"
     TITLE = "System"
-    BINDINGS: ClassVar[list[Binding]] = bindings("system")
+    BINDINGS: ClassVar = bindings("system")
     can_focus = True

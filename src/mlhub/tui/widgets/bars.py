@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from textual import events
 
     from mlhub.tui.app import Top
+    from mlhub.tui.keys import Key
 
 Part = tuple[str, "Style"]
 
@@ -45,13 +46,13 @@ class Bar(Widget):
             self._parts = parts
             self.refresh()
 
-    def render_line(self, y: int) -> Strip:
+    def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is one
         fill = self.top.look.style("text", on="panel")
         line, left = [], self.size.width
         for text, style in self._parts:
-            text = fit(text, left)
-            left -= width(text)
-            line.append(Segment(text, style))
+            shown = fit(text, left)
+            left -= width(shown)
+            line.append(Segment(shown, style))
         return Strip([*line, Segment(" " * left, fill)])
 
     def _part_at(self, x: int) -> int | None:
@@ -73,7 +74,9 @@ class StatusBar(Bar):
         for status, word in (("running", "run"), ("queued", "que"), ("failed", "fail")):
             if counts.get(status):
                 style = look.status[status]
-                found.append((f" {counts[status]} {word}", look.style(_colour(status), on="panel", bold=style.bold or False)))
+                found.append(
+                    (f" {counts[status]} {word}", look.style(_colour(status), on="panel", bold=style.bold or False))
+                )
         if not runs.runs and runs.version:
             found.append((" no runs", look.style("dim", on="panel")))
         edge = (" │ ", look.style("faint", on="panel"))
@@ -104,8 +107,10 @@ class TabBar(Bar):
         here, seen = self.top.active, self.top.seen
         found: list[Part] = [(" ", look.style("text", on="panel"))]
         for number, name in enumerate(VIEWS, 1):
-            style = look.style("accent", bold=True, reverse=True, on="panel") if name == here else look.style(
-                "text" if name in seen else "dim", on="panel"
+            style = (
+                look.style("accent", bold=True, reverse=True, on="panel")
+                if name == here
+                else look.style("text" if name in seen else "dim", on="panel")
             )
             found += [(f" {number} {name.capitalize()} ", style)]
         return found
@@ -132,13 +137,11 @@ class KeyBar(Bar):
             ]
         return found
 
-    def _shown(self) -> list:
+    def _shown(self) -> list[Key]:
         own = self.top.own_keys
         found = [*keys_of(self.top.active, own), *keys_of("app", own)]
         taken = {one for key in keys_of(self.top.active, own) for one in key.keys.split(",")}
-        return [
-            key for key in found if key.short and (key.where != "app" or key.keys.split(",")[0] not in taken)
-        ]
+        return [key for key in found if key.short and (key.where != "app" or key.keys.split(",")[0] not in taken)]
 
     async def on_click(self, event: events.Click) -> None:
         index = self._part_at(event.x)
