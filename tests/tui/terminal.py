@@ -42,7 +42,8 @@ _ANSWERS = (
 )
 #: sequences that pyte takes for text: with a private prefix, a space or a dollar, and strings
 _NOT_FOR_PYTE = re.compile(
-    rb"\x1b\[[<=>][0-9;:]*[ -/]*[@-~]|\x1b\[\?[0-9;]*[^0-9;hl]|\x1b\[[0-9;]*[ $][a-zA-Z]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"
+    rb"\x1b\[[<=>][0-9;:]*[ -/]*[@-~]|\x1b\[\?[0-9;]*[^0-9;hl]|\x1b\[[0-9;]*[ $][a-zA-Z]"
+    rb"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"
 )
 _UNFINISHED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?)?\Z")
 #: pieces that arrive within this many seconds are one repaint
@@ -100,12 +101,10 @@ class Terminal:
         self._reader = threading.Thread(target=self._read, name="terminal", daemon=True)
         self._reader.start()
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _read(self) -> None:
