@@ -178,3 +178,44 @@ def test_a_lost_write_lock_is_waited_for(store: Store) -> None:
 def test_the_next_id_of_a_home_without_a_store_is_one_and_nothing_is_made(home: Home) -> None:
     assert next_id(home) == 1
     assert list(home.root.iterdir()) == []
+
+
+def test_a_held_row_is_decoded_again_only_when_it_has_changed(store):
+    first, second = (store.add(name=name, kind="train", created_at="t", host="h") for name in ("a", "b"))
+    held = store.newest_held({})
+    assert list(held) == [second, first]
+    assert store.newest_held(held) is None
+    store.set_condition(store.get(first), "starting")
+    again = store.newest_held(held)
+    assert again[second] is held[second]
+    assert again[first].run.condition == "starting"
+
+
+def test_active_rows_are_read_with_what_is_newer_and_what_has_ended_since(store):
+    ids = [store.add(name=name, kind="train", created_at="t", host="h") for name in ("a", "b", "c")]
+    held = store.newest_held({})
+    for run_id in ids[:2]:
+        finish(store, store.get(run_id), "completed")
+    newer = store.add(name="d", kind="train", created_at="t", host="h")
+    found = store.active_held(held)
+    assert list(found) == [newer, *reversed(ids)]
+    assert [found[run_id].run.status for run_id in ids] == ["completed", "completed", "queued"]
+    assert store.active_held(found) is None
+
+
+def test_a_row_that_went_while_it_was_active_is_no_longer_held(store):
+    run_id = store.add(name="a", kind="train", created_at="t", host="h")
+    held = store.newest_held({})
+    store.forget(run_id)
+    assert store.active_held(held) == {}
+
+
+def test_a_write_by_anybody_changes_what_changes_says(store, home):
+    before = store.changes()
+    assert store.changes() == before
+    other = Store.open(home)
+    other.add(name="a", kind="train", created_at="t", host="h")
+    other.close()
+    between = store.changes()
+    store.add(name="b", kind="train", created_at="t", host="h")
+    assert len({before, between, store.changes()}) == 3

@@ -15,7 +15,7 @@ from mlhub.store.rows import BUSY_SECONDS, connect, explained, revision, to_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mlhub.paths import Home
     from mlhub.store.runs import Run
@@ -216,12 +216,34 @@ class Store(QueueRows):
 
     def newest_held(self, held: Mapping[int, Held], limit: int | None = None) -> dict[int, Held] | None:
         """All runs (or `limit` of them), newest first; those as in `held` are not decoded again. None: all as held."""
-        rows = self._rows(texts.NEWEST_RUNS, limit=limit or 1 << 62)
-        found: dict[int, Held] = {}
+        return self._merge(held, {}, self._rows(texts.NEWEST_RUNS, limit=limit or 1 << 62))
+
+    def active_held(self, held: Mapping[int, Held]) -> dict[int, Held] | None:
+        """As `newest_held`, looking only at what runs or waits, did so when last read, or is newer: it costs less.
+
+        What was done to an ended run (removed, tagged) it does not see.
+        """
+        rows = {row[0]: row for row in self._rows(texts.ACTIVE_OR_NEWER, known=max(held, default=0))}
+        for key, (_, run) in held.items():
+            if run.active and key not in rows and (row := self._one(texts.GET_RUN, id=key)):
+                rows[key] = row
+        gone = {key for key, (_, run) in held.items() if run.active and key not in rows}
+        kept = {key: one for key, one in held.items() if key not in gone}
+        return self._merge(held, kept, sorted(rows.values(), reverse=True))
+
+    def _merge(
+        self, held: Mapping[int, Held], kept: Mapping[int, Held], rows: Iterable[tuple[Any, ...]]
+    ) -> dict[int, Held] | None:
+        """`kept` with `rows` in their places or before it; None if that is just `held`."""
+        read = {}
         for row in rows:
             before = held.get(row[0])
-            found[row[0]] = before if before is not None and before.row == row else Held(row, self._run(row))
-        same = len(found) == len(held) and all(found[key] is held.get(key) for key in found)
+            read[row[0]] = before if before is not None and before.row == row else Held(row, self._run(row))
+        new = {key: one for key, one in read.items() if key not in kept}
+        found = new | {key: read.get(key, one) for key, one in kept.items()}
+        if new and kept:
+            found = dict(sorted(found.items(), reverse=True))  # one that was restored has its old number
+        same = len(found) == len(held) and all(one is held.get(key) for key, one in found.items())
         return None if same else found
 
     def newest_completed(self, kind: str) -> Run | None:

@@ -19,6 +19,8 @@ GET_BY_NAME = f"SELECT {COLUMNS} FROM runs WHERE name = :name"  # noqa: S608
 NEWEST_RUN = f"SELECT {COLUMNS} FROM runs WHERE :kind IS NULL OR kind = :kind ORDER BY id DESC LIMIT 1"  # noqa: S608
 NEWEST_RUNS = f"SELECT {COLUMNS} FROM runs ORDER BY id DESC LIMIT :limit"  # noqa: S608
 NEWEST_COMPLETED = f"SELECT {COLUMNS} FROM runs WHERE kind = :kind AND status = 'completed' ORDER BY id DESC LIMIT 1"  # noqa: S608
+ACTIVE_OR_NEWER = f"""SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running')
+ UNION SELECT {COLUMNS} FROM runs WHERE id > :known"""  # noqa: S608
 ACTIVE_RUNS = f"SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running') ORDER BY id"  # noqa: S608
 NAMES = "SELECT name FROM runs ORDER BY id DESC LIMIT 1000"
 ALL_IDS = "SELECT id FROM runs"

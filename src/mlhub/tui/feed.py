@@ -6,6 +6,7 @@ Without a change it costs one question to SQLite a second. It touches no run.
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mlhub.settings import Settings
     from mlhub.store.store import Held, Store
 
-#: seconds between two looks, and between two that go beyond rows when nothing is active
+#: seconds between two looks at what runs or waits, and between two at all rows
 _LOOK, _QUIET_LOOK = 1.0, 5.0
 #: seconds between two ticks of the queue; each supervisor that ends ticks too
 _TICK = 5.0
@@ -42,16 +43,18 @@ class Feed:
         self.snapshot = Snapshot()
         self.ready = threading.Event()
         self._held: dict[int, Held] = {}
-        self._seen: tuple[int, ...] | None = None
+        #: `Store.changes` when active rows, and when all rows, were last read
+        self._seen: tuple[int, int] | None = None
+        self._seen_all: tuple[int, int] | None = None
         self._look_again = threading.Event()
         self._ended = threading.Event()
-        self._ticked = self._looked = 0.0
+        self._ticked = self._looked = -math.inf
         self._thread = threading.Thread(target=self._work, name="rows", daemon=True)
         self._thread.start()
 
     def poke(self) -> None:
         """Look now: somebody has just changed something."""
-        self._looked = 0.0
+        self._looked = -math.inf
         self._look_again.set()
 
     def close(self) -> None:
@@ -68,8 +71,8 @@ class Feed:
             try:
                 if store is None:
                     store = Store.open(self._home)
-                    self._read(store, _FIRST)
-                    self._read(store, settled=False)
+                    self._read_all(store, _FIRST, settled=False)
+                    self._read_all(store, settled=False)
                     self.ready.set()
                 store.check_current()
                 self._look(store)
@@ -88,12 +91,15 @@ class Feed:
     def _look(self, store: Store) -> None:
         """Bring active rows up to date, start what may start, and read what has changed."""
         now = time.monotonic()
-        active = any(held.run.active for held in self._held.values())
-        if active or now - self._looked >= _QUIET_LOOK:
-            self._looked = now
+        whole = now - self._looked >= _QUIET_LOOK
+        if whole or any(held.run.active for held in self._held.values()):
             with store.patience(_PATIENCE):
                 self._settle(store, now)
-        self._read(store)
+        if whole:
+            self._looked = now
+            self._read_all(store)
+        else:
+            self._read_active(store)
 
     def _settle(self, store: Store, now: float) -> None:
         from mlhub.runner.queue import tick
@@ -103,7 +109,7 @@ class Feed:
         if now - self._ticked >= _TICK and store.any_waiting():
             self._ticked = now
             tick(store, max_runs=self._settings.max_runs, refreshed=True)
-        self._read(store, settled=False)
+        self._read_active(store)
         unfolded = [held.run for held in self._held.values() if not held.run.summary_done]
         unfolded.sort(key=lambda run: (not run.active, -run.id))
         for run in unfolded[:_FOLDS]:
@@ -111,19 +117,24 @@ class Feed:
                 return
             glance(store, run)
 
-    def _read(self, store: Store, limit: int | None = None, *, settled: bool = True) -> None:
-        """Publish the rows, unless all is as it was published."""
+    def _read_all(self, store: Store, limit: int | None = None, *, settled: bool = True) -> None:
         seen = store.changes()
-        settled = settled or self.snapshot.settled
-        known = self.snapshot.settled == settled and self.snapshot.error is None
-        if seen == self._seen and known:
-            return
-        held = store.newest_held(self._held, limit)
-        self._seen = seen if limit is None else None
-        if held is None and known and self.snapshot.version:
-            return
-        self._held = self._held if held is None else held
-        self._publish(store, settled)
+        if seen != self._seen_all or not self.snapshot.settled or self.snapshot.error:
+            self._take(store, store.newest_held(self._held, limit), settled)
+            self._seen = self._seen_all = seen if limit is None else None
+
+    def _read_active(self, store: Store) -> None:
+        seen = store.changes()
+        if seen != self._seen:
+            self._take(store, store.active_held(self._held), self.snapshot.settled)
+            self._seen = seen
+
+    def _take(self, store: Store, held: dict[int, Held] | None, settled: bool) -> None:
+        """Publish what was read, unless all of it is published."""
+        before = self.snapshot
+        if held is not None or before.settled != settled or before.error or not before.version:
+            self._held = self._held if held is None else held
+            self._publish(store, settled)
 
     def _publish(self, store: Store, settled: bool) -> None:
         queue, waiting = self.snapshot.queue, self.snapshot.waiting
