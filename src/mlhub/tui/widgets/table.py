@@ -1,0 +1,449 @@
+"""A table of thousands of rows, of which those in sight are made, drawn and, where a character changed, repainted.
+
+    table = Table()
+    table.show(columns, keys, cells)    # cells(key): a list of cells, one a column, asked of rows in sight only
+    table.touch()                       # what `cells` gives may be something else now
+
+Rows have keys, and the cursor stays with its key wherever that goes. What a cell says is the caller's: text that came
+from outside has passed `mlhub.text.one_line`. Not for text that is longer than a line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from mlhub.text import width
+from mlhub.tui import theme
+from mlhub.tui.widgets.cells import Canvas, changed, parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+
+    from textual import events
+
+    from mlhub.tui.theme import Look
+    from mlhub.tui.widgets.cells import Cell, Part
+
+    Key = Hashable
+    #: what a line was made of, and the line
+    Made = tuple[tuple[object, ...], tuple[Part, ...]]
+
+#: an automatic column is not wider than this
+_WIDEST = 40
+_WHEEL = 3
+#: of the cell under the cursor, beside the row's own style
+_HERE = Style(bold=True, underline=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`width` in cells; 0: as wide as what was seen in it. A flexible one also gets what is left."""
+
+    key: str
+    title: str
+    width: int = 0
+    right: bool = False
+    flex: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """A row that is one text across all columns: the head of a group. Given in place of a list of cells."""
+
+    parts: tuple[Part, ...]
+
+
+class Place:
+    """Where a column stands: from the left of the frozen ones, or of those that scroll."""
+
+    __slots__ = ("column", "frozen", "index", "width", "x")
+
+    def __init__(self, index: int, column: Column, x: int, wide: int, frozen: bool) -> None:
+        self.index, self.column, self.x, self.width, self.frozen = index, column, x, wide, frozen
+
+
+class Table(Widget, can_focus=True):
+    """`frozen`: how many columns stay when the others scroll. `by_column`: the cursor stands on a column too."""
+
+    DEFAULT_CSS = "Table { height: 1fr; width: 1fr; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(keys, action, text, show=False)
+        for keys, action, text in (
+            ("up,k", "move(-1)", "up"),
+            ("down,j", "move(1)", "down"),
+            ("left,h", "move_column(-1)", "left"),
+            ("right,l", "move_column(1)", "right"),
+            ("g,home", "move_to(0)", "first"),
+            ("G,end", "move_to(-1)", "last"),
+            ("pageup,ctrl+u", "page(-1)", "page up"),
+            ("pagedown,ctrl+d", "page(1)", "page down"),
+        )
+    ]
+
+    class Moved(Message):
+        """The cursor stands on another row (None: there is none), or on another column."""
+
+        def __init__(self, table: Table, key: Key | None, column: str) -> None:
+            super().__init__()
+            self.table, self.key, self.column = table, key, column
+
+    class Opened(Message):
+        """Enter or a double click on a row."""
+
+        def __init__(self, table: Table, key: Key) -> None:
+            super().__init__()
+            self.table, self.key = table, key
+
+    class HeadClicked(Message):
+        """A click on a column's title."""
+
+        def __init__(self, table: Table, column: str) -> None:
+            super().__init__()
+            self.table, self.column = table, column
+
+    def __init__(self, *, frozen: int = 1, by_column: bool = False, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.frozen: Final = frozen
+        self.by_column: Final = by_column
+        self.columns: tuple[Column, ...] = ()
+        self.keys: Sequence[Key] = ()
+        self._cells: Callable[[Key], Sequence[Cell] | Banner] = lambda _: ()
+        self._index: dict[Key, int] = {}
+        self._cursor = 0
+        self._column = 0
+        self._first = 0
+        self._left = 0
+        self._seen_widths: dict[str, int] = {}
+        self._places: list[Place] = []
+        self._image: list[tuple[Part, ...]] = []
+        self._made: dict[Key, Made] = {}
+
+    # what it shows
+
+    def show(
+        self, columns: Sequence[Column], keys: Sequence[Key], cells: Callable[[Key], Sequence[Cell] | Banner]
+    ) -> None:
+        """Show these rows in this order. The cursor stays with its key, or where it was if that is gone."""
+        if tuple(columns) != self.columns:
+            self.columns = tuple(columns)
+            self._seen_widths = {column.key: width(column.title) for column in columns}
+            self._column = max(0, min(self._column, len(columns) - 1))
+        before, had = self.cursor_key, len(self.keys)
+        self._cells = cells
+        if keys is not self.keys and keys != self.keys:
+            offset = self._cursor - self._first
+            self.keys = keys
+            self._index = {key: index for index, key in enumerate(keys)}
+            self._cursor = self._index.get(before, min(self._cursor, max(0, len(keys) - 1)))
+            if self._first:  # scrolled: the row under the cursor stays on its line
+                self._first = self._cursor - offset
+        self.touch()
+        if self.cursor_key != before or (not had and len(keys)):
+            self._say_moved()
+
+    def show_rows(self, columns: Sequence[Column], rows: Mapping[Key, Sequence[Cell] | Banner]) -> None:
+        """The same for few rows, all made already."""
+        self.show(columns, list(rows), rows.__getitem__)
+
+    def touch(self) -> None:
+        """Make the rows in sight anew, and repaint the characters that are others."""
+        if not self.size.height:
+            return
+        self._scroll_to_cursor()
+        image = self._make_image()
+        if len(image) != len(self._image):
+            self._image = image
+            self.refresh()
+            return
+        old, self._image = self._image, image
+        regions = [
+            Region(start, y, end - start, 1)
+            for y, (was, now) in enumerate(zip(old, image, strict=True))
+            if was != now
+            for start, end in changed(was, now)
+        ]
+        if regions:
+            self.refresh(*regions)
+
+    # the cursor
+
+    @property
+    def cursor_key(self) -> Key | None:
+        """The key of the row under the cursor; None without rows."""
+        return self.keys[self._cursor] if self._cursor < len(self.keys) else None
+
+    @property
+    def cursor_column(self) -> str:
+        """The key of the column under the cursor; empty without columns."""
+        return self.columns[self._column].key if self._column < len(self.columns) else ""
+
+    @property
+    def rows_in_sight(self) -> Sequence[Key]:
+        """Keys of the rows that are drawn now."""
+        return self.keys[self._first : self._first + self._room]
+
+    def move_to_key(self, key: Key) -> bool:
+        """Put the cursor on a row; False if there is no such row."""
+        if key not in self._index:
+            return False
+        self._go(self._index[key])
+        return True
+
+    def move_to_column(self, column: str) -> bool:
+        """Put the cursor on a column; False if there is none of that key."""
+        found = next((index for index, one in enumerate(self.columns) if one.key == column), None)
+        if found is not None:
+            self._go_column(found)
+        return found is not None
+
+    def action_move(self, by: int) -> None:
+        self._go(self._cursor + by)
+
+    def action_move_to(self, index: int) -> None:
+        self._go(index if index >= 0 else len(self.keys) - 1)
+
+    def action_page(self, by: int) -> None:
+        self._go(self._cursor + by * max(1, self._room - 1))
+
+    def action_move_column(self, by: int) -> None:
+        if self.by_column:
+            self._go_column(self._column + by)
+        else:
+            self._shift(by)
+
+    def open_row(self) -> None:
+        """What Enter does (`mlhub.tui.app` binds it)."""
+        if self.cursor_key is not None:
+            self.post_message(self.Opened(self, self.cursor_key))
+
+    def _go(self, index: int) -> None:
+        before = self.cursor_key
+        self._cursor = max(0, min(index, len(self.keys) - 1))
+        if self.cursor_key != before:
+            self.touch()
+            self._say_moved()
+
+    def _go_column(self, index: int) -> None:
+        index = max(0, min(index, len(self.columns) - 1))
+        if index != self._column:
+            self._column = index
+            self._show_column()
+            self.touch()
+            self._say_moved()
+
+    def _say_moved(self) -> None:
+        if self.is_attached:
+            self.post_message(self.Moved(self, self.cursor_key, self.cursor_column))
+
+    # scrolling
+
+    @property
+    def _room(self) -> int:
+        """Rows that fit below the titles."""
+        return max(0, self.size.height - 1)
+
+    def _scroll_to_cursor(self) -> None:
+        room = max(1, self._room)
+        self._first = max(self._cursor - room + 1, min(self._first, self._cursor))
+        self._first = max(0, min(self._first, len(self.keys) - room))
+
+    def _shift(self, by: int) -> None:
+        """Scroll sideways by whole columns, those that are frozen excepted."""
+        stops = [place.x for place in self._places if not place.frozen]
+        if by > 0:
+            self._left = next((x for x in stops if x > self._left), self._left)
+        else:
+            self._left = next((x for x in reversed(stops) if x < self._left), 0)
+        self.touch()
+
+    def _show_column(self) -> None:
+        """Scroll sideways until the column under the cursor is in sight."""
+        self._lay_out()
+        place = next((place for place in self._places if place.index == self._column), None)
+        if place is None or place.frozen:
+            return
+        room = self._scroll_room()
+        if place.x < self._left:
+            self._left = place.x
+        elif place.x + place.width > self._left + room:
+            self._left = min(place.x, place.x + place.width - room)
+
+    def _edge(self) -> int:
+        """Where the frozen columns end, their gap included."""
+        return max((place.x + place.width + self._gap for place in self._places if place.frozen), default=0)
+
+    def _scroll_room(self) -> int:
+        return max(1, self._inner_width() - self._edge())
+
+    def _inner_width(self) -> int:
+        """Without the column of the scroll mark."""
+        return max(1, self.size.width - (len(self.keys) > self._room))
+
+    # where columns stand
+
+    def _lay_out(self) -> None:
+        """Places of the columns for the width there is."""
+        inner = self._inner_width()
+        wides = [column.width or min(self._seen_widths[column.key], _WIDEST) for column in self.columns]
+        self._gap = 2 if sum(wides) + 2 * (len(wides) - 1) + 1 <= inner else 1
+        spare = inner - sum(wides) - self._gap * max(0, len(wides) - 1)
+        flexible = [index for index, column in enumerate(self.columns) if column.flex]
+        for nth, index in enumerate(flexible):
+            wides[index] += max(0, spare) // len(flexible) + (nth < max(0, spare) % len(flexible))
+        self._places, x = [], 0
+        for index, (column, wide) in enumerate(zip(self.columns, wides, strict=True)):
+            frozen = index < self.frozen
+            x = 0 if index == self.frozen else x
+            self._places.append(Place(index, column, x, wide, frozen))
+            x += wide + self._gap
+        whole = max((place.x + place.width for place in self._places if not place.frozen), default=0)
+        self._left = max(0, min(self._left, whole - self._scroll_room()))
+
+    # the picture, as lines of parts
+
+    def _make_image(self) -> list[tuple[Part, ...]]:
+        keys = self.rows_in_sight
+        rows = [self._row_of(key) for key in keys]
+        self._see_widths(rows)
+        self._lay_out()
+        look: Look = self.app.look  # type: ignore[attr-defined]
+        mark = self._scroll_marks()
+        frame = (self.size.width, self._left, self._gap, tuple(place.width for place in self._places), look.name)
+        made: dict[Key, Made] = {}
+        for nth, (key, row) in enumerate(zip(keys, rows, strict=True)):
+            style = self._row_style(look) if self._first + nth == self._cursor else None
+            column = self._column if style is not None and self.has_focus else -1
+            wanted = (row, style, column, mark(nth), frame)
+            old = self._made.get(key)
+            made[key] = old if old is not None and old[0] == wanted else (wanted, self._line(row, look, *wanted[1:4]))
+        self._made = made
+        blank = ((" " * self.size.width, look.plain),)
+        lines = [self._head(look), *(made[key][1] for key in keys)]
+        return lines + [blank] * (self.size.height - len(lines))
+
+    def _row_of(self, key: Key) -> Banner | list[list[Part]]:
+        row = self._cells(key)
+        return row if isinstance(row, Banner) else [parts_of(cell) for cell in row]
+
+    def _see_widths(self, rows: Sequence[Banner | list[list[Part]]]) -> None:
+        """Automatic columns grow with what is seen in them, and never shrink: nothing must jump."""
+        for index, column in enumerate(self.columns):
+            if column.width:
+                continue
+            wides = [
+                sum(width(text) for text, _ in row[index]) for row in rows if isinstance(row, list) and index < len(row)
+            ]
+            self._seen_widths[column.key] = max(self._seen_widths[column.key], *wides, 0)
+
+    def _row_style(self, look: Look) -> Style:
+        """Of the row under the cursor."""
+        if self.app.no_color:
+            return Style(reverse=True) if self.has_focus else Style(underline=True)
+        if self.has_focus:
+            return look.cursor_style
+        return Style(bgcolor=look.panel, underline=look.ansi or None)
+
+    def _head(self, look: Look) -> tuple[Part, ...]:
+        style = Style(color=look.dim, bgcolor=look.back, bold=True)
+        canvas = Canvas(self.size.width, look.plain)
+        for place, x, end in self._spans():
+            chosen = self.by_column and place.index == self._column
+            one = Style(color=look.accent, bgcolor=look.back, bold=True) if chosen else style
+            canvas.put(x, end, [(place.column.title, one)], right=place.column.right, wide=place.width)
+        whole = max((place.x + place.width for place in self._places if not place.frozen), default=0)
+        if self._left:
+            canvas.put(self._edge() - 1, self._edge(), [(theme.glyph(("‹", "<")), look.style("accent"))])
+        if whole > self._left + self._scroll_room():
+            canvas.put(self.size.width - 1, self.size.width, [(theme.glyph(("›", ">")), look.style("accent"))])
+        return canvas.line()
+
+    def _line(
+        self, row: Banner | list[list[Part]], look: Look, cursor: Style | None, column: int, mark: str
+    ) -> tuple[Part, ...]:
+        """A row, in the cursor's colours if it stands there, and its piece of the scroll mark."""
+        canvas = Canvas(self._inner_width(), look.plain)
+        if isinstance(row, Banner):
+            canvas.put(0, self._inner_width(), row.parts)
+        else:
+            for place, x, end in self._spans():
+                if place.index < len(row):
+                    parts = row[place.index]
+                    if self.by_column and place.index == column:
+                        parts = [(text, style + _HERE) for text, style in parts]
+                    canvas.put(x, end, parts, right=place.column.right, wide=place.width)
+        line = canvas.line(cursor)
+        return (*line, (mark, look.style("faint"))) if mark else line
+
+    def _spans(self) -> Iterable[tuple[Place, int, int]]:
+        """Each column that is in sight, from where to where; where it is cut off on the left, it starts before that."""
+        edge, inner = self._edge(), self._inner_width()
+        for place in self._places:
+            x = place.x if place.frozen else edge + place.x - self._left
+            if x < inner and (place.frozen or x >= edge):
+                yield place, x, min(inner, x + place.width)
+
+    def _scroll_marks(self) -> Callable[[int], str]:
+        """What stands at the right end of each row in sight: nothing, where all rows are."""
+        room, count = self._room, len(self.keys)
+        if count <= room or not room:
+            return lambda _: ""
+        tall = max(1, room * room // count)
+        start = (room - tall) * self._first // max(1, count - room)
+        thumb, track = theme.glyph(("┃", "#")), theme.glyph(("│", "|"))
+        return lambda nth: thumb if start <= nth < start + tall else track
+
+    # Textual's
+
+    def render_line(self, y: int) -> Strip:
+        if len(self._image) != self.size.height or sum(width(text) for text, _ in self._image[0]) != self.size.width:
+            self._scroll_to_cursor()
+            self._image = self._make_image()
+        return Strip([Segment(text, style) for text, style in self._image[y]], self.size.width)
+
+    def on_resize(self) -> None:
+        self._image = []
+        if self.columns:
+            self._show_column()
+        self.touch()
+
+    def restyle(self) -> None:
+        """The theme is another one."""
+        self.touch()
+
+    def on_focus(self) -> None:
+        self.touch()
+
+    def on_blur(self) -> None:
+        self.touch()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self._go(self._cursor + _WHEEL)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self._go(self._cursor - _WHEEL)
+
+    def on_click(self, event: events.Click) -> None:
+        found = next((place for place, x, end in self._spans() if x <= event.x < end + self._gap), None)
+        if event.y == 0:
+            if found is not None:
+                self.post_message(self.HeadClicked(self, found.column.key))
+            return
+        index = self._first + event.y - 1
+        if index >= len(self.keys):
+            return
+        if self.by_column and found is not None:
+            self._go_column(found.index)
+        self._go(index)
+        if event.chain == 2:
+            self.open_row()
