@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from mlhub.cli.out import Column, table
-from mlhub.cli.picture import grid, half_blocks
+from mlhub.picture import grid, half_blocks
 from mlhub.text import width
 
 

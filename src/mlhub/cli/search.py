@@ -127,7 +127,7 @@ def _print(answer: dict[str, Any], *, pictures: bool | None) -> None:
     took = f"{answer['took_ms']:.1f} ms"
     say(f"{one_line(answer['query'])} → {len(results)} of {answer['index']['count']}, {answer['bits']} bits, {took}")
     if coloured() if pictures is None else pictures:
-        from mlhub.cli.picture import grid
+        from mlhub.picture import grid
 
         tiles = [(Path(hit["image"]), f"{hit['rank']} {hit['caption']}") for hit in results[:_PICTURES]]
         for line in grid(tiles, columns()):

@@ -1,16 +1,18 @@
 """The search program: the images or captions of an index nearest to a text or an image, as JSON.
 
     python -m mlhub.hashing.search --index FOLDER (--text Q | --image FILE) [--to image|text] [-k 10] [--bits N] --json
+    python -m mlhub.hashing.search --index FOLDER --serve
 
 Not the table a user sees (`mlhub search`), and not how an index is made (`mlhub.hashing.index`). Every code is
 compared, over the first `bits` bits (64, or the longest the model has); all that are as near as the 200th are then
-ranked by the cosine of their float vectors, ties by id. `Searcher` is the same for a process that stays.
+ranked by the cosine of their float vectors, ties by id. `--serve` is `mlhub.hashing.serve`: a process that stays.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 import time
@@ -89,11 +91,17 @@ def main(arguments: Sequence[str]) -> None:
     query = parser.add_mutually_exclusive_group(required=True)
     query.add_argument("--text", metavar="QUERY")
     query.add_argument("--image", type=Path, metavar="FILE")
+    query.add_argument("--serve", action="store_true", help="stay, and answer queries that come as lines of JSON")
     parser.add_argument("--to", choices=("image", "text"), default="image")
     parser.add_argument("-k", type=int, default=10, metavar="N")
     parser.add_argument("--bits", type=int, metavar="N", help="in place of 64, or of the longest")
     parser.add_argument("--json", action="store_true", help="the only form there is; mlhub search shows a table")
     options = parser.parse_args(arguments)
+    if options.serve:
+        from mlhub.hashing.serve import serve
+
+        serve(options.index)
+        return
     searcher = Searcher(options.index)
     if options.text is not None:
         answer = searcher.text(options.text, to=options.to, k=options.k, bits=options.bits)
@@ -113,6 +121,8 @@ class Searcher:
         self.info = read_info(self.folder)
         self._images = Side.open(self.folder, "", "items", self.info.items, self.info)
         self._texts = Side.open(self.folder, "text_", "texts", self.info.texts, self.info)
+        #: when the data set's items were written that were last compared with the index, and whether they are the same
+        self._compared = (-1, True)
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -132,19 +142,28 @@ class Searcher:
             )
         return encoder
 
-    @cached_property
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Whether the data set is no longer as it was indexed. Its items are read only if their file is the newer."""
         data = self.info.data
         folder = Path(data.folder)
         try:
-            if (folder / ITEMS).stat().st_mtime_ns <= (self.folder / "index.json").stat().st_mtime_ns:
+            written = (folder / ITEMS).stat().st_mtime_ns
+            if written <= (self.folder / "index.json").stat().st_mtime_ns:
                 return ()
-            if Dataset.open(folder).fingerprint == data.fingerprint:
-                return ()
+            if self._compared[0] != written:
+                self._compared = (written, Dataset.open(folder).fingerprint == data.fingerprint)
         except (OSError, MlhubError):
             return (f"data set {data.name} can no longer be read: {folder}",)
+        if self._compared[1]:
+            return ()
         return (f"data set {data.name} has changed since it was indexed. {remake(self.info)}",)
+
+    def close(self) -> None:
+        """Give its files back; it answers nothing more."""
+        for side in (self._images, self._texts):
+            if side.lines >= 0:
+                os.close(side.lines)
 
     def text(self, query: str, *, to: Modality = "image", k: int = 10, bits: int | None = None) -> Answer:
         """The `k` images (or captions) nearest to a text. Raises UsageError for an empty one or a wrong number."""
