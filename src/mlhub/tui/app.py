@@ -112,14 +112,14 @@ class Top(Acting, App[None]):
         self.model = model
         self.own_keys = own_keys or {}
         self.look = theme.BY_NAME.get(model.prefs.theme) or theme.BY_NAME["ssh" if prefs.slow_line() else "night"]
-        self.active = "charts" if focus is not None else "runs"
+        self.active = "charts" if focus is not None else model.prefs.view if model.prefs.view in VIEWS else "runs"
         self.held = False
         self.zoomed = False
         self.places: dict[str, layout.Place] = {}
         self.message: tuple[str, str] | None = None
         self.report: Path | None = None
         self._message_until = 0.0
-        self._right = "charts"
+        self._right = self.active if self.active in ("compare", "queue", "search") else "charts"
         self._views: dict[str, View] = {}
         self._history: list[str] = []
         model.selection.focus = focus
@@ -214,7 +214,7 @@ class Top(Acting, App[None]):
         self._go(name)
 
     def _go(self, name: str) -> None:
-        self.active = name
+        self.active = self.model.prefs.view = name
         if name not in ("runs", "system"):
             self._right = name if name != "log" else ("log" if self._right not in ("charts", "log") else self._right)
         self.arrange()

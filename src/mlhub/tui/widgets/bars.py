@@ -31,16 +31,25 @@ class Bar(Widget):
     def __init__(self, name: str) -> None:
         super().__init__(id=name)
         self._parts: list[Part] = []
+        self._made_of: object = None
 
     @property
     def top(self) -> Top:
         return self.app  # type: ignore[return-value]
+
+    def made_of(self) -> object:
+        """A value that differs whenever the parts may; to be had at no cost."""
+        raise NotImplementedError
 
     def parts(self) -> list[Part]:
         """What it says now."""
         raise NotImplementedError
 
     def pull(self) -> None:
+        made_of = (self.made_of(), self.top.look.name)
+        if made_of == self._made_of:
+            return
+        self._made_of = made_of
         parts = self.parts()
         if parts != self._parts:
             self._parts = parts
@@ -65,6 +74,10 @@ class Bar(Widget):
 
 class StatusBar(Bar):
     """How many runs have which status, the machine's meters, and whether the screen is live."""
+
+    def made_of(self) -> object:
+        model = self.top.model
+        return model.runs.version, model.machine.version, self.top.held
 
     def parts(self) -> list[Part]:
         look, model = self.top.look, self.top.model
@@ -102,6 +115,9 @@ def _colour(status: str) -> str:
 class TabBar(Bar):
     """The views; a click goes there."""
 
+    def made_of(self) -> object:
+        return self.top.active, frozenset(self.top.places)
+
     def parts(self) -> list[Part]:
         look = self.top.look
         here, seen = self.top.active, self.top.seen
@@ -123,6 +139,9 @@ class TabBar(Bar):
 
 class KeyBar(Bar):
     """The keys that matter here; a click presses one. What the app has to say stands here for a moment."""
+
+    def made_of(self) -> object:
+        return self.top.active, self.top.message
 
     def parts(self) -> list[Part]:
         look = self.top.look
