@@ -13,6 +13,7 @@ from textual.geometry import Region
 from mlhub.tui import theme
 from mlhub.tui.widgets.cells import changed
 from mlhub.tui.widgets.table import Banner, Column, Table
+from tests.tui.conftest import until
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -216,8 +217,9 @@ async def test_without_colours_the_cursor_is_reversed(monkeypatch: pytest.Monkey
     monkeypatch.setenv("NO_COLOR", "1")
     app = TableApp()
     async with app.run_test(size=(40, 4)) as pilot:
-        app.table.focus()
         app.table.show(COLUMNS, [1], cells)
+        app.table.focus()
+        await until(pilot, lambda: app.table.has_focus)
         await pilot.pause()
         assert all(segment.style.reverse for segment in app.table.render_line(1))
 

@@ -255,6 +255,11 @@ class Top(Acting, App[None]):
             bar.refresh()
         self.say(f"theme {name}: {self.look.title}")
 
+    def action_open(self) -> None:
+        """Open the row under the cursor of the table that has the focus."""
+        if open_row := getattr(self.focused, "open_row", None):
+            open_row()
+
     def action_mark(self) -> None:
         if self.model.selection.focus is not None:
             self.model.selection.toggle(self.model.selection.focus)

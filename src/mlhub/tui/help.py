@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 
+#: keys of the table widget itself (`mlhub.tui.widgets.table`), which are everybody's habit and can't be changed
+MOVING = (
+    ("↑ ↓ k j", "a row up, a row down"),
+    ("← → h l", "columns to the left, to the right"),
+    ("pgup pgdn", "a page up, a page down; also ^u ^d"),
+    ("g G", "the first row, the last; also home and end"),
+)
+
+
 class Help(ModalScreen[None]):
     """The keys of a view, of everywhere, then of the other views."""
 
@@ -47,5 +56,9 @@ class Help(ModalScreen[None]):
                 shown = " ".join(replace(key, keys=one).shown for one in key.keys.split(","))
                 found.append(f"  {pad(shown, 12)} {key.text}\n")
             found.append("\n")
+        found.append("moving in lists\n", "bold")
+        for keys, text in MOVING:
+            found.append(f"  {pad(keys, 12)} {text}\n")
+        found.append("\n")
         found.append('A column of your own keys: keys.toml in the home, e.g.  stop = "ctrl+k"\n', "dim")
         return found
