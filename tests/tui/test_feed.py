@@ -40,8 +40,6 @@ def test_a_run_that_another_process_starts_appears_and_ends(feed, cli):
 def test_a_run_that_died_without_a_word_is_found_dead(feed, cli):
     started = cli.json("run", "--name", "second", "--", "sleep", "60")
     wait_until(lambda: feed.snapshot.by_id.get(2) and feed.snapshot.by_id[2].status == "running")
-    import os
-    import signal
 
     for pid in (started["supervisor_pid"], started["pid"]):
         os.kill(pid, signal.SIGKILL)
