@@ -69,6 +69,8 @@ class Memory(msgspec.Struct, frozen=True):
 
     total: int
     available: int
+    swap_total: int = 0
+    swap_free: int = 0
 
 
 class Disk(msgspec.Struct, frozen=True):
@@ -111,6 +113,28 @@ def counters() -> Counters:
     )
 
 
+def rates(old: Counters, new: Counters, seconds: float) -> dict[str, float | None]:
+    """What has grown in `seconds`: `cpu` in percent of the machine, the others in bytes a second.
+
+    Empty if no time has passed. None also for a counter that went back: a network card was taken out, say.
+    """
+    if seconds <= 0:
+        return {}
+    busy, whole = _grown(old.cpu_busy, new.cpu_busy), _grown(old.cpu_all, new.cpu_all)
+    grown = {
+        "net_rx": _grown(old.net_received, new.net_received),
+        "net_tx": _grown(old.net_sent, new.net_sent),
+        "disk_read": _grown(old.disk_read, new.disk_read),
+        "disk_write": _grown(old.disk_written, new.disk_written),
+    }
+    cpu = min(100.0, 100 * busy / whole) if busy is not None and whole else None
+    return {"cpu": cpu} | {name: None if more is None else more / seconds for name, more in grown.items()}
+
+
+def _grown(old: float | None, new: float | None) -> float | None:
+    return None if old is None or new is None or new < old else new - old
+
+
 def memory() -> Memory:
     """The machine's memory, from /proc/meminfo."""
     table: dict[str, int] = {}
@@ -121,7 +145,8 @@ def memory() -> Memory:
                 table[key] = int(rest.split()[0]) * 1024
     except (OSError, ValueError):
         pass
-    return Memory(table.get("MemTotal", 0), table.get("MemAvailable", 0))
+    names = ("MemTotal", "MemAvailable", "SwapTotal", "SwapFree")
+    return Memory(*(table.get(name, 0) for name in names))
 
 
 def disk(folder: Path) -> Disk | None:

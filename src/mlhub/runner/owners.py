@@ -16,7 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlhub.monitor import Gpu
+    from mlhub.monitor import Gpu, GpuProcess
+    from mlhub.paths import Home
     from mlhub.store.runs import Run
     from mlhub.store.store import Store
 
@@ -46,45 +47,57 @@ def owners(store: Store, gpus: Sequence[Gpu]) -> list[Claims]:
     """For each GPU whose its processes are, and which runs have claimed it, lost ones that left processes too."""
     if not gpus:
         return []
-    active, lost = store.active(), store.orphaned()
-    known = _Known(store, active) if any(gpu.processes for gpu in gpus) else None
-    found = []
-    for gpu in gpus:
-        owned = []
-        for process in gpu.processes:
-            run = known.run_of(process.pid) if known else None
-            name = one_line(run.name) if run else None
-            user = one_line(process.user) if process.user else None
-            command = _command(process.pid) or (one_line(process.name) if process.name else None)
-            owned.append(Owned(process.pid, process.memory, run.id if run else None, name, user, command))
-        claimed = tuple(run.id for run in (*active, *lost) if gpu.index in run.gpus)
-        found.append(Claims(tuple(owned), claimed))
-    return found
+    return Owners(store.home, store.active(), store.orphaned()).of(gpus)
 
 
-class _Known:
+class Owners:
     """The active runs, by the tokens and by the processes of their attempts; ended ones only if one lives on."""
 
-    def __init__(self, store: Store, active: list[Run]) -> None:
-        self.by_token: dict[str, Run] = {}
-        self.by_pid: dict[int, Run] = {}
-        for run in [*store.orphaned(), *active]:
-            paths = store.home.run(run.id)
-            self.by_token.update(dict.fromkeys(leftovers.tokens(paths), run))
+    def __init__(self, home: Home, active: Sequence[Run], lost: Sequence[Run]) -> None:
+        """`lost`: ended runs that left processes behind. Their folders are looked at when a process is asked about."""
+        self._home = home
+        self._runs = [*active, *lost]
+        self._known: tuple[dict[str, Run], dict[int, Run]] | None = None
+
+    def of(self, gpus: Sequence[Gpu]) -> list[Claims]:
+        """For each GPU whose its processes are, and which runs have claimed it."""
+        found = []
+        for gpu in gpus:
+            claimed = tuple(run.id for run in self._runs if gpu.index in run.gpus)
+            found.append(Claims(tuple(map(self._owned, gpu.processes)), claimed))
+        return found
+
+    def _owned(self, process: GpuProcess) -> Owned:
+        run = self.run_of(process.pid)
+        name = one_line(run.name) if run else None
+        user = one_line(process.user) if process.user else None
+        command = _command(process.pid) or (one_line(process.name) if process.name else None)
+        return Owned(process.pid, process.memory, run.id if run else None, name, user, command)
+
+    def _look_up(self) -> tuple[dict[str, Run], dict[int, Run]]:
+        by_token: dict[str, Run] = {}
+        by_pid: dict[int, Run] = {}
+        for run in reversed(self._runs):
+            paths = self._home.run(run.id)
+            by_token.update(dict.fromkeys(leftovers.tokens(paths), run))
             evidence = Evidence.read(paths.attempt(run.attempt))
             child = evidence.find_child() if evidence else None
             if child is not None:
-                self.by_pid[child.pid] = run
+                by_pid[child.pid] = run
+        return by_token, by_pid
 
     def run_of(self, pid: int) -> Run | None:
         """The run that a process is of."""
+        if self._known is None:
+            self._known = self._look_up()
+        by_token, by_pid = self._known
         token = identity.read_token(pid)
         if token is not None:
-            return self.by_token.get(token)
+            return by_token.get(token)
         seen: set[int] = set()
         while pid > 1 and pid not in seen:  # its environment can't tell: its place in the tree may
-            if pid in self.by_pid:
-                return self.by_pid[pid]
+            if pid in by_pid:
+                return by_pid[pid]
             seen.add(pid)
             process = identity.find_process(pid)
             pid = process.parent if process else 0

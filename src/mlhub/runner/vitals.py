@@ -89,23 +89,7 @@ class Vitals:
         """CPU in percent of the machine, and bytes a second, since the last call."""
         now, counters = identity.boot_clock(), monitor.counters()
         (then, old), self._before = self._before, (now, counters)
-        if now <= then:
-            return {}
-        busy, whole = _grown(old.cpu_busy, counters.cpu_busy), _grown(old.cpu_all, counters.cpu_all)
-        pairs = {
-            "net_rx": (old.net_received, counters.net_received),
-            "net_tx": (old.net_sent, counters.net_sent),
-            "disk_read": (old.disk_read, counters.disk_read),
-            "disk_write": (old.disk_written, counters.disk_written),
-        }
-        rates = {name: _grown(*pair) for name, pair in pairs.items()}
-        cpu = min(100.0, 100 * busy / whole) if busy is not None and whole else None
-        return {"cpu": cpu} | {name: None if grown is None else grown / (now - then) for name, grown in rates.items()}
-
-
-def _grown(old: float | None, new: float | None) -> float | None:
-    """None also for a counter that went back: a network card was taken out, say."""
-    return None if old is None or new is None or new < old else new - old
+        return monitor.rates(old, counters, now - then)
 
 
 def _gpu_values(gpu: monitor.Gpu, first: bool) -> dict[str, float | None]:
