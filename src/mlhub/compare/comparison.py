@@ -1,0 +1,182 @@
+"""A comparison of runs: facts, configuration, metrics with the best and the delta to a baseline, seeds as mean ± sd."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+from mlhub.adapters import HASHING
+from mlhub.compare import configs
+from mlhub.compare.direction import Direction, directions
+from mlhub.metrics import read_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlhub.compare.configs import Flat
+    from mlhub.store.runs import Run
+
+#: which value of a metric counts: the newest, or the best so far (the newest, if which is best isn't known)
+Use = Literal["last", "best"]
+
+
+class Delta(NamedTuple):
+    """How far from the baseline's value. `percent`: None where that is 0; `better`: where no direction is."""
+
+    value: float
+    percent: float | None
+    better: bool | None
+
+
+class Spread(NamedTuple):
+    """A metric over seeds: of `n` runs with a finite value, of `of` runs. `sd`: the sample's, from two on."""
+
+    mean: float
+    sd: float | None
+    n: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of several runs. `values`: as recorded, of the runs that have it, NaN and infinities too."""
+
+    name: str
+    direction: Direction | None
+    values: Mapping[int, float]
+
+    @cached_property
+    def best(self) -> tuple[int, ...]:
+        """The runs with the best finite value: several, if they tie; none without a direction."""
+        finite = {run_id: value for run_id, value in self.values.items() if math.isfinite(value)}
+        if not finite or self.direction is None:
+            return ()
+        top = (max if self.direction == "max" else min)(finite.values())
+        return tuple(run_id for run_id, value in finite.items() if value == top)
+
+    @property
+    def winners(self) -> tuple[int, ...]:
+        """`best`, where it says something: of two values or more that are not all the same."""
+        return self.best if len(self.best) < len(self.values) else ()
+
+    @property
+    def varies(self) -> bool:
+        return len({_same(value) for value in self.values.values()}) > 1
+
+    def delta(self, run_id: int, baseline: int | None) -> Delta | None:
+        """None if one of the two has no finite value, and for the baseline itself."""
+        value, base = self.values.get(run_id), self.values.get(baseline) if baseline is not None else None
+        if run_id == baseline or value is None or base is None or not (math.isfinite(value) and math.isfinite(base)):
+            return None
+        change = value - base
+        if not math.isfinite(change):
+            return None
+        better = None if self.direction is None or change == 0 else (change > 0) == (self.direction == "max")
+        percent = 100 * (change / abs(base)) if base else math.inf
+        return Delta(change, percent if math.isfinite(percent) else None, better)
+
+    def spread(self, ids: Sequence[int]) -> Spread | None:
+        """Over these runs; None if none has a finite value."""
+        kept = [value for run_id in ids if (value := self.values.get(run_id)) is not None and math.isfinite(value)]
+        if not kept:
+            return None
+        count = len(kept)
+        mean = math.fsum(value / count for value in kept)  # so that no sum of great values overflows
+        sd = math.hypot(*(value - mean for value in kept)) / math.sqrt(count - 1) if count > 1 else None
+        return Spread(mean, sd, count, len(ids))
+
+
+def _same(value: float) -> object:
+    return "NaN" if math.isnan(value) else value
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs in the order they were given. `config` has the keys that differ, or all; `seeds` groups over seeds only."""
+
+    runs: tuple[Run, ...]
+    baseline: int | None
+    use: Use
+    config: Mapping[str, Mapping[int, Any]]
+    metrics: tuple[Metric, ...]
+    seeds: tuple[tuple[int, ...], ...]
+
+    @property
+    def best(self) -> dict[str, int]:
+        """The best run of each metric that has one; of several that tie, the one that was given first."""
+        return {metric.name: metric.best[0] for metric in self.metrics if metric.best}
+
+
+def compare(
+    runs: Sequence[Run],
+    *,
+    baseline: int | None = None,
+    use: Use = "last",
+    everything: bool = False,
+    flats: Mapping[int, Flat] | None = None,
+) -> Comparison:
+    """Compare runs. `baseline`: a run's id, else the first one's; `everything`: keys that don't differ, too.
+
+    `flats`: configurations as dotted keys, of runs whose own is not all there is to say (`configs.of_command`).
+    """
+    ids = [run.id for run in runs]
+    flat = {run.id: {**configs.flatten(run.config), **(flats or {}).get(run.id, {})} for run in runs}
+    return Comparison(
+        runs=tuple(runs),
+        baseline=baseline if baseline in ids else next(iter(ids), None),
+        use=use,
+        config=configs.table(flat, everything=everything),
+        metrics=tuple(_metrics(runs, use)),
+        seeds=tuple(configs.seed_groups(runs, flat)),
+    )
+
+
+def _metrics(runs: Sequence[Run], use: Use) -> list[Metric]:
+    """Every metric that a run has: those the runs were made for first, then by name."""
+    first = {HASHING.metric: None} | {name: None for run in runs if (name := _monitored(run))}
+    names = sorted({name for run in runs for name in run.summary}, key=lambda name: (name not in first, *order(name)))
+    ways = directions(names, [run.config for run in runs])
+    return [
+        Metric(name, way := ways.get(name), {
+            run.id: number for run in runs
+            if (number := _number(run.summary.get(name), way, use)) is not None
+        })
+        for name in names
+    ]  # fmt: skip
+
+
+def _monitored(run: Run) -> str | None:
+    part = run.config.get("checkpoint")
+    name = part.get("monitor") if isinstance(part, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _number(entry: Mapping[str, object] | None, way: Direction | None, use: Use) -> float | None:
+    """The value of a summary's entry that counts. Without a finite one so far, the best is the newest all the same."""
+    if entry is None:
+        return None
+    best = read_number(entry.get(way)) if way and use == "best" else None
+    return read_number(entry.get("last")) if best is None else best
+
+
+#: parts of names in the order in which people look at them
+_FIRST = ("test", "eval", "val", "valid", "validation", "train")
+
+
+def order(name: str) -> tuple[int, list[tuple[int, int, str]]]:
+    """To sort metrics by: what was measured on held-out data first, and `map_8` before `map_16`."""
+    head = re.split(r"[/_.]", name, maxsplit=1)[0].lower()
+    rank = _FIRST.index(head) if head in _FIRST else len(_FIRST)
+    parts = re.findall(r"\d{1,18}|\D+|\d+", name)
+    return rank, [(0, int(part), "") if part.isdecimal() and len(part) < 19 else (1, 0, part) for part in parts]
+
+
+def steps(run: Run) -> int | float | None:
+    """The greatest step that a run has recorded."""
+    found = [entry.get(key) for entry in run.summary.values() for key in ("step", "top")]
+    kept = [step for step in found if isinstance(step, int | float) and not isinstance(step, bool)]
+    return max((step for step in kept if math.isfinite(step)), default=None)
