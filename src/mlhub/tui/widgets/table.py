@@ -419,10 +419,8 @@ class Table(Widget, can_focus=True):
         """The theme is another one."""
         self.touch()
 
-    def on_focus(self) -> None:
-        self.touch()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        super().watch_has_focus(_has_focus)
         self.touch()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
