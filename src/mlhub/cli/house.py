@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from mlhub.cli.hub import Hub
     from mlhub.runner.house import Item
     from mlhub.runner.trash import Entry
-    from mlhub.store.runs import Run
 
 #: with less free than this, it is said that the trash frees nothing yet
 _LOW_DISK = 2_000_000_000
@@ -50,13 +49,14 @@ def rm(
 
 def _remove(hub: Hub, refs: list[str], purge: bool, yes: bool, json: bool) -> int:
     from mlhub.cli.out import emit_json, say, tell
+    from mlhub.runner.ending import check_over
     from mlhub.runner.reconcile import refresh
     from mlhub.runner.trash import move, purge_run
     from mlhub.text import one_line, size
 
     found = {run.id: run for ref in refs if (run := refresh(hub.store, hub.store.find(ref)))}
     for run in found.values():
-        _check_over(hub, run)
+        check_over(hub.store, run)
     if purge and sys.stdin.isatty() and not yes and not json:
         names = ", ".join(one_line(run.name) for run in found.values())
         typer.confirm(f"Remove {names} for good, with everything in the folder{'s' * (len(found) > 1)}?", abort=True)
@@ -81,26 +81,6 @@ def _remove(hub: Hub, refs: list[str], purge: bool, yes: bool, json: bool) -> in
     elif kept:
         _say_how_to_free(hub, kept)
     return 0
-
-
-def _check_over(hub: Hub, run: Run) -> None:
-    """Raises MlhubError if anything of the run may still write into its folder."""
-    from mlhub.errors import MlhubError
-    from mlhub.runner.leftovers import living
-    from mlhub.text import one_line
-
-    name = one_line(run.name)
-    if run.waiting:
-        raise MlhubError(
-            f"run {run.id} ({name}) waits in the queue", f"mlhub stop {name} takes it out; then remove it."
-        )
-    if run.active:
-        raise MlhubError(f"run {run.id} ({name}) is {run.status}", f"Stop it first: mlhub stop {name}")
-    if pids := living(hub.home, run.id):
-        raise MlhubError(
-            f"run {run.id} ({name}) has ended, but processes of it live on: {', '.join(map(str, pids))}",
-            "mlhub doctor --fix ends them.",
-        )
 
 
 def _say_how_to_free(hub: Hub, kept: list[Entry]) -> None:

@@ -60,8 +60,9 @@ def _job(kind: str, ref: str, checkpoint: str, name: str | None, *, detach: bool
     from mlhub.adapters import HASHING
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import emit_json
-    from mlhub.cli.run import announce, check_word
+    from mlhub.cli.run import announce
     from mlhub.cli.runs import extra_json
+    from mlhub.runner.names import check_word
     from mlhub.runner.preflight import check_packages
     from mlhub.runner.submit import Request, submit
 

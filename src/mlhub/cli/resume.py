@@ -95,9 +95,10 @@ def rerun(
 
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import tell
-    from mlhub.cli.run import check_follow, check_words, find_after, start
+    from mlhub.cli.run import check_follow, start
+    from mlhub.runner.names import check_words
     from mlhub.runner.reconcile import refresh
-    from mlhub.runner.resume import code_changed, rerun_request
+    from mlhub.runner.resume import code_changed, find_after, rerun_request
 
     check_follow(follow=follow, json=json)
     check_words(name, group, tag)
@@ -111,7 +112,7 @@ def rerun(
         tags=tuple(dict.fromkeys((*request.tags, *(tag or ())))),
         queue=queue,
         priority=priority,
-        after=find_after(hub, after),
+        after=find_after(hub.store, after),
         gpus=request.gpus if gpus is None else gpus,
         retries=retries,
     )

@@ -13,8 +13,6 @@ from typer.core import TyperCommand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mlhub.cli.hub import Hub
     from mlhub.runner.submit import Request
     from mlhub.store.runs import Run
@@ -80,9 +78,10 @@ def run(
     if dry_run:
         return _show_plan(request, as_json=json)
     from mlhub.cli.hub import open_hub
+    from mlhub.runner.resume import find_after
 
     hub = open_hub()
-    request = replace(request, after=find_after(hub, after))
+    request = replace(request, after=find_after(hub.store, after))
     return start(hub, request, wait=wait, follow=follow, as_json=json)
 
 
@@ -97,23 +96,6 @@ def start(hub: Hub, request: Request, *, wait: bool, follow: bool, as_json: bool
     return announce(hub, started, wait=wait, follow=follow, as_json=as_json)
 
 
-def find_after(hub: Hub, words: str | None) -> tuple[int, ...]:
-    """The ids of the runs that --after names. Raises NotFoundError, or UsageError if one can't complete any more."""
-    from mlhub.errors import UsageError
-    from mlhub.runner.reconcile import refresh
-
-    if words is not None and not all(word.strip() for word in words.split(",")):
-        raise UsageError(f"--after {words!r}: an empty name", "Name runs, commas between them: --after base,12")
-    found = [refresh(hub.store, hub.store.find(word.strip())) for word in (words or "").split(",") if word.strip()]
-    for run in found:
-        if run.status in ("failed", "cancelled") and not run.to_be_retried:
-            raise UsageError(
-                f"--after {run.name}: it {'was ' if run.status == 'cancelled' else ''}{run.status}",
-                f"mlhub resume {run.name} first, or leave --after out.",
-            )
-    return tuple(dict.fromkeys(run.id for run in found))
-
-
 def _request(
     command: tuple[str, ...],
     words: list[str],
@@ -124,6 +106,7 @@ def _request(
 ) -> Request:
     """What the words ask for. Raises UsageError, ConfigError or NotFoundError."""
     from mlhub.errors import NotFoundError, UsageError
+    from mlhub.runner.names import check_words
     from mlhub.runner.submit import Request
 
     check_words(name, group, tags)
@@ -161,35 +144,6 @@ def check_follow(*, follow: bool, json: bool) -> None:
 
     if follow and json:
         raise UsageError("--follow and --json both want stdout", "Use --wait --json, or --follow alone.")
-
-
-def check_words(name: str | None, group: str | None, tags: Sequence[str] | None) -> None:
-    """Raises UsageError for what can't be a name, a group or a tag."""
-    for label, text in (("--name", name), ("--group", group), *(("--tag", tag) for tag in tags or ())):
-        check_word(label, text)
-
-
-def check_word(label: str, text: str | None) -> None:
-    """A name is typed, listed and matched: no control characters, nothing that reads as an id, an option or @last."""
-    from mlhub.errors import UsageError
-    from mlhub.text import one_line
-
-    if text is None:
-        return
-    if (
-        not text
-        or one_line(text) != text
-        or not text.isprintable()
-        or text[0] in "-@"
-        or len(text) > 100
-        or "/" in text
-        or "," in text
-    ):
-        raise UsageError(
-            f"{label} {one_line(text)!r}: not usable", "Up to 100 letters and signs, no / or comma, not - or @ first."
-        )
-    if label == "--name" and text.isdigit():
-        raise UsageError(f"{label} {text}: a number would be read as a run's id", "Put a letter in it.")
 
 
 def check_grace(seconds: float | None) -> None:

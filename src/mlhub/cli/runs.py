@@ -8,8 +8,6 @@ import typer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mlhub.cli.hub import Hub
     from mlhub.errors import MlhubError
     from mlhub.store.runs import Run
@@ -210,6 +208,7 @@ def stop(
     from mlhub.cli.out import emit_json, say, tell
     from mlhub.cli.run import check_grace
     from mlhub.errors import MlhubError
+    from mlhub.runner.ending import stop_all, told
     from mlhub.runner.reconcile import refresh, settle
     from mlhub.text import one_line
 
@@ -223,11 +222,11 @@ def stop(
         except MlhubError as error:
             errors.append(error)
     stopped = []
-    for run, trouble in zip(found, _stop_all(hub, found, grace), strict=True):
+    for run, trouble in zip(found, stop_all(hub.store, found, grace), strict=True):
         errors += [trouble] if trouble else []
         stopped.append(settle(hub.store, run) if run.active else run)
         if not json and not trouble:
-            say(_stop_line(run, stopped[-1]))
+            say(f"run {run.id}  {one_line(run.name)}  {told(run, stopped[-1])}")
     for trouble in errors:
         tell(f"error: {one_line(trouble.message)}")
         tell(f"hint:  {one_line(trouble.hint)}")
@@ -235,68 +234,3 @@ def stop(
     if json:
         emit_json([run.to_json() for run in stopped])
     return int(bool(errors))
-
-
-def _stop_all(hub: Hub, runs: list[Run], grace: float | None) -> list[MlhubError | None]:
-    """Stop them all at once: eight runs that save for a minute each must not take eight. What went wrong with each."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from mlhub.errors import MlhubError
-
-    def attempt(work: Callable[[], object] | None) -> MlhubError | None:
-        try:
-            if work is not None:
-                work()
-        except MlhubError as error:
-            return error
-        return None
-
-    # the store is this thread's: what touches it comes first
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        return list(pool.map(attempt, [_stopping(hub, run, grace) for run in runs]))
-
-
-def _stopping(hub: Hub, run: Run, grace: float | None) -> Callable[[], object] | None:
-    """What ends `run`'s processes; None if nothing is left to end. A run that waits is cancelled here and now."""
-    import getpass
-
-    from mlhub.runner import leftovers
-    from mlhub.runner.queue import cancel, give_up_retries
-    from mlhub.runner.reconcile import FOLDER_GONE
-    from mlhub.runner.stop import stop as stop_process
-
-    who = getpass.getuser()
-    give_up_retries(hub.store, run)  # a stop is a stop, also between two attempts
-    run = hub.store.reload(run)
-    if run.status == "queued" and cancel(hub.store, run, f"stopped by {who} before it began"):
-        return None
-    run = hub.store.reload(run)
-    if not run.active:
-        left = leftovers.end(hub.store, run).left if run.orphans else []
-        return (lambda: _refuse_to_end(run, left)) if left else None
-    if run.condition == FOLDER_GONE:  # and with it the proof of who is who
-        return lambda: _refuse_to_stop(run)
-    return lambda: stop_process(hub.home.run(run.id), run.attempt, grace, who)
-
-
-def _refuse_to_end(run: Run, left: list[int]) -> None:
-    from mlhub.errors import MlhubError
-
-    pids = ", ".join(map(str, left))
-    raise MlhubError(f"what run {run.id} left behind can't be ended: {pids}", "Look at them with ps; they may hang.")
-
-
-def _refuse_to_stop(run: Run) -> None:
-    from mlhub.errors import MlhubError
-
-    raise MlhubError(f"run {run.id} runs, but {run.condition}", f"Tell its supervisor: kill {run.supervisor_pid}")
-
-
-def _stop_line(before: Run, after: Run) -> str:
-    from mlhub.text import one_line
-
-    if before.orphans:
-        return f"run {after.id}  {after.name}  {after.status}; ended the processes it had left behind"
-    if not before.active:
-        return f"run {after.id}  {after.name}  had ended already: {after.status}"
-    return f"run {after.id}  {after.name}  {after.status}" + (f": {one_line(after.reason)}" if after.reason else "")

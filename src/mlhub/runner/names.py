@@ -1,13 +1,16 @@
-"""Names for runs that were given none: `adjective-noun`, easy to say and to type."""
+"""Names for runs that were given none, `adjective-noun`, easy to say and to type; and what may be a name at all."""
 # ruff: noqa: SIM905 - words to read, not a list to edit
 
 from __future__ import annotations
 
 import random
 
+from mlhub.errors import UsageError
+from mlhub.text import one_line
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _ADJECTIVES = (
     "able amber ample apt bold brave bright brisk broad calm candid clean clear clever cool cosy crisp curious "
@@ -39,3 +42,29 @@ def new_name(taken: Callable[[str], bool]) -> str:
         if not taken(name):
             return name
     raise AssertionError(name)
+
+
+def check_words(name: str | None, group: str | None, tags: Sequence[str] | None) -> None:
+    """Raises UsageError for what can't be a name, a group or a tag."""
+    for label, text in (("--name", name), ("--group", group), *(("--tag", tag) for tag in tags or ())):
+        check_word(label, text)
+
+
+def check_word(label: str, text: str | None) -> None:
+    """A name is typed, listed and matched: no control characters, nothing that reads as an id, an option or @last."""
+    if text is None:
+        return
+    if (
+        not text
+        or one_line(text) != text
+        or not text.isprintable()
+        or text[0] in "-@"
+        or len(text) > 100
+        or "/" in text
+        or "," in text
+    ):
+        raise UsageError(
+            f"{label} {one_line(text)!r}: not usable", "Up to 100 letters and signs, no / or comma, not - or @ first."
+        )
+    if label == "--name" and text.isdigit():
+        raise UsageError(f"{label} {text}: a number would be read as a run's id", "Put a letter in it.")

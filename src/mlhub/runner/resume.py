@@ -16,6 +16,7 @@ from mlhub.errors import MlhubError, UsageError
 from mlhub.runner import leftovers
 from mlhub.runner.folder import read_spec
 from mlhub.runner.order import Order, recorded, requeue
+from mlhub.runner.reconcile import refresh
 from mlhub.runner.spec import git_state
 from mlhub.runner.submit import Request, check_gpus, enter, uninterrupted
 
@@ -125,6 +126,20 @@ def rerun_request(store: Store, run: Run, overrides: Sequence[str], **changes: A
         )
     detail = {} if run.kind == "command" else run.config
     return Request(given.argv, detail=detail, **common | changes)
+
+
+def find_after(store: Store, words: str | None) -> tuple[int, ...]:
+    """The ids of the runs that --after names. Raises NotFoundError, or UsageError if one can't complete any more."""
+    if words is not None and not all(word.strip() for word in words.split(",")):
+        raise UsageError(f"--after {words!r}: an empty name", "Name runs, commas between them: --after base,12")
+    found = [refresh(store, store.find(word.strip())) for word in (words or "").split(",") if word.strip()]
+    for run in found:
+        if run.status in ("failed", "cancelled") and not run.to_be_retried:
+            raise UsageError(
+                f"--after {run.name}: it {'was ' if run.status == 'cancelled' else ''}{run.status}",
+                f"mlhub resume {run.name} first, or leave --after out.",
+            )
+    return tuple(dict.fromkeys(run.id for run in found))
 
 
 def code_changed(paths: RunPaths) -> str | None:
