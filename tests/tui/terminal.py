@@ -215,6 +215,10 @@ class Terminal:
 
     # waiting
 
+    def pause(self, seconds: float) -> None:
+        """Let it go on for so long."""
+        time.sleep(seconds)
+
     def until(self, condition: Callable[[], object], seconds: float = 20) -> None:
         """Wait for it. Raises TimeoutError with the picture."""
         deadline = time.monotonic() + seconds

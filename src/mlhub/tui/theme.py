@@ -132,8 +132,11 @@ BY_NAME = {look.name: look for look in LOOKS}
 
 def unicode_works() -> bool:
     """Whether the terminal is told to expect UTF-8; elsewhere braille and blocks come out as escapes."""
+    environ = os.environ
     for name in ("LC_ALL", "LC_CTYPE", "LANG"):
-        if value := os.environ.get(name):
+        value = environ.get(name)
+        # Python itself puts C.UTF-8 there when LANG says C (PEP 538): that tells nothing of the terminal
+        if value and not (name == "LC_CTYPE" and value == "C.UTF-8" and environ.get("LANG") in ("C", "POSIX")):
             return "utf" in value.lower()
     return False
 
