@@ -216,6 +216,14 @@ def find_marks(path: Path) -> tuple[list[Mark], int]:
     return found, end
 
 
+def read_marks(data: bytes, base: int = 0) -> list[Mark]:
+    """What has the form of a mark in whole lines, of which the first begins at byte `base` of its file."""
+    if _MARK_KEY not in data:
+        return []
+    found = (match for match in _MARK.finditer(data) if not match.start() or data[match.start() - 1] == 0x0A)
+    return [Mark(base + match.start(), int(match[1]), int(match[2])) for match in found]
+
+
 def _find_candidates(path: Path, start: int) -> tuple[list[Mark], int]:
     """What has the form of a mark from byte `start` on, where a line begins."""
     found: list[Mark] = []

@@ -1,0 +1,190 @@
+"""A metric's points as arrays that grow at their end: thinned where too many, cut where a later attempt began.
+
+`Points` is what others see: views of arrays that nobody changes any more. `Growing` belongs to the thread that reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+#: points that make a block; of whole blocks the least, the greatest, the sum and the count are kept
+BLOCK = 64
+#: points of one metric; more are thinned
+MOST = 1 << 20
+#: points that are kept of what a later attempt superseded
+_MOST_OLD = 1 << 15
+_FIRST = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Ascending steps, their records' times (ascending too, -inf where unknown), values: finite, or NaN for a gap.
+
+    `low`, `high`, `total`, `count`: of each whole block of `BLOCK` points, NaN left out.
+    """
+
+    step: Floats
+    time: Floats
+    value: Floats
+    low: Floats
+    high: Floats
+    total: Floats
+    count: Floats
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+def make_points(step: Floats, time: Floats, value: Floats) -> Points:
+    """Of points in order of their steps."""
+    return Points(step, time, value, *_blocks(value))
+
+
+def _blocks(value: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Least, greatest, sum and count of whole blocks."""
+    whole = value[: len(value) // BLOCK * BLOCK].reshape(-1, BLOCK)
+    there = whole == whole  # noqa: PLR0124 - faster than isnan
+    return (
+        np.fmin.reduce(whole, axis=1),
+        np.fmax.reduce(whole, axis=1),
+        np.where(there, whole, 0.0).sum(axis=1),
+        there.sum(axis=1).astype(float),
+    )
+
+
+class Growing:
+    """Appended to by one thread. `points()` costs nothing: what it gives is never written to again."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._arrays = [np.empty(_FIRST) for _ in range(3)]
+        self._done = 0  # whole blocks whose sums are known
+        self._sums = [np.empty(_FIRST // BLOCK) for _ in range(4)]
+        self._thin = 0  # the first so many points are pairs, each of `_group` points
+        self._group = 1
+        #: whether records without a step are among them: nothing supersedes those
+        self.stepless = False
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, step: Floats, time: Floats, value: Floats, most: int = MOST) -> None:
+        """Add points; at most `most` are kept in all."""
+        if len(step) == 0:
+            return
+        if np.any(step[1:] < step[:-1]) or (self._count and step[0] < self._arrays[0][self._count - 1]):
+            self._merge(step, time, value)
+        else:
+            self._put(step, time, value)
+        while self._count > max(most, 4 * BLOCK):
+            self._halve(most)
+
+    def _put(self, step: Floats, time: Floats, value: Floats) -> None:
+        start, end = self._count, self._count + len(step)
+        self._make_room(end)
+        last = self._arrays[1][start - 1] if start else -np.inf
+        self._arrays[0][start:end] = step
+        self._arrays[1][start:end] = _rising(time, last)
+        self._arrays[2][start:end] = np.where(np.isfinite(value), value, np.nan)
+        self._count = end
+        self._sum_up()
+
+    def _make_room(self, count: int) -> None:
+        if count > len(self._arrays[0]):
+            size = max(count, 2 * len(self._arrays[0]))
+            self._arrays = [_grown(array, self._count, size) for array in self._arrays]
+            self._sums = [_grown(array, self._done, size // BLOCK) for array in self._sums]
+
+    def _sum_up(self) -> None:
+        whole = self._count // BLOCK
+        if whole > self._done:
+            for sums, found in zip(self._sums, _blocks(self._arrays[2][self._done * BLOCK : self._count]), strict=True):
+                sums[self._done : whole] = found
+            self._done = whole
+
+    def _merge(self, step: Floats, time: Floats, value: Floats) -> None:
+        """Points that come out of order: put them where they belong, into new arrays."""
+        least = step.min()
+        cut = int(np.searchsorted(self._arrays[0][: self._count], least, side="right"))
+        tail = [array[cut : self._count] for array in self._arrays]
+        joined = [np.concatenate(pair) for pair in zip(tail, (step, time, value), strict=True)]
+        order = np.argsort(joined[0], kind="stable")
+        self._replace([array[:cut] for array in self._arrays])
+        self._put(*(array[order] for array in joined))
+
+    def _replace(self, arrays: list[Floats]) -> None:
+        """Begin again with these points."""
+        self._count = self._done = 0
+        size = max(_FIRST, len(arrays[0]))
+        self._thin = min(self._thin, len(arrays[0]))
+        self._arrays = [np.empty(size) for _ in range(3)]
+        self._sums = [np.empty(size // BLOCK) for _ in range(4)]
+        if len(arrays[0]):
+            self._put(*arrays)
+
+    def _halve(self, most: int) -> None:
+        """Make of each so many points the least and the greatest; all that is old stays equally thin."""
+        old = [array[: self._thin] for array in self._arrays]
+        new = [array[self._thin : self._count] for array in self._arrays]
+        if self._group == 1 or len(new[0]) < 2 * self._group:
+            self._group = max(4, self._group * 2)
+            old = _pairs(old, 4)
+        new = _pairs(new, self._group)
+        if len(old[0]) + len(new[0]) > most * 3 // 4:
+            self._group *= 2
+            old, new = _pairs(old, 4), _pairs(new, 4)
+        arrays = [np.concatenate(pair) for pair in zip(old, new, strict=True)]
+        self._thin = len(arrays[0])
+        self._replace(arrays)
+
+    def cut(self, step: float) -> Points | None:
+        """Take away the points of whole steps beyond `step`; they are given back, thinned. None if there are none."""
+        if self.stepless:
+            return None
+        steps = self._arrays[0][: self._count]
+        dropped = (steps > step) & (steps == np.floor(steps))
+        if not dropped.any():
+            return None
+        gone = [array[: self._count][dropped] for array in self._arrays]
+        self._replace([array[: self._count][~dropped] for array in self._arrays])
+        while len(gone[0]) > _MOST_OLD:
+            gone = _pairs(gone, 4)
+        return make_points(*gone)
+
+    def points(self) -> Points:
+        """What is there now."""
+        return Points(*(array[: self._count] for array in self._arrays), *(array[: self._done] for array in self._sums))
+
+
+def _grown(array: Floats, count: int, size: int) -> Floats:
+    larger = np.empty(size)
+    larger[:count] = array[:count]
+    return larger
+
+
+def _rising(time: Floats, last: float) -> Floats:
+    """A clock that never runs back; -inf until it is known."""
+    return np.fmax.accumulate(np.concatenate(([last], time)))[1:]
+
+
+def _pairs(arrays: list[Floats], group: int) -> list[Floats]:
+    """Of each `group` points the least and the greatest, in their order; a gap stays if all of them are one."""
+    value = arrays[2]
+    whole = len(value) // group * group
+    if whole == 0:
+        return arrays
+    rows = value[:whole].reshape(-1, group)
+    low = np.where(np.isnan(rows), np.inf, rows).argmin(axis=1)
+    high = np.where(np.isnan(rows), -np.inf, rows).argmax(axis=1)
+    base = np.arange(0, whole, group)
+    chosen = np.stack((base + np.minimum(low, high), base + np.maximum(low, high)), axis=1).ravel()
+    chosen = np.concatenate((chosen, np.arange(whole, len(value))))
+    return [array[chosen] for array in arrays]
