@@ -135,8 +135,8 @@ def unicode_works() -> bool:
     environ = os.environ
     for name in ("LC_ALL", "LC_CTYPE", "LANG"):
         value = environ.get(name)
-        # Python itself puts C.UTF-8 there when LANG says C (PEP 538): that tells nothing of the terminal
-        if value and not (name == "LC_CTYPE" and value == "C.UTF-8" and environ.get("LANG") in ("C", "POSIX")):
+        # Python itself puts C.UTF-8 there when LANG leads to C (PEP 538): that tells nothing of the terminal
+        if value and not (name == "LC_CTYPE" and value == "C.UTF-8" and environ.get("LANG")):
             return "utf" in value.lower()
     return False
 
