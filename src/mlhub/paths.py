@@ -59,6 +59,11 @@ class RunPaths:
         return self.root / "queue.json"
 
     @property
+    def labels(self) -> Path:
+        """Tags and note, from the first time on that a user changed one of them."""
+        return self.root / "labels.json"
+
+    @property
     def archive_lock(self) -> Path:
         """Held while metrics are compacted or unpacked: never while somebody appends to them."""
         return self.root / "archive.lock"

@@ -140,6 +140,17 @@ def test_the_migrations_make_what_the_tables_say(store: Store) -> None:
     engine.dispose()
 
 
+def test_a_store_of_the_version_before_keeps_its_rows(home: Home) -> None:
+    store = Store.open(home)
+    run = add(store, "calm-otter")
+    store.close()
+    connection = sqlite3.connect(home.database, isolation_level=None)
+    connection.execute("ALTER TABLE runs DROP COLUMN note")
+    connection.execute("UPDATE alembic_version SET version_num = '0002'")
+    connection.close()
+    assert Store.open(home).find("calm-otter") == run
+
+
 def test_the_store_is_in_wal_mode(store: Store) -> None:
     assert sqlite3.connect(store.home.database).execute("PRAGMA journal_mode").fetchone() == ("wal",)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from mlhub import __version__
-from mlhub.cli import data, house, jobs, logs, machine, metrics, notify, queue, resume, run, runs, search, top
+from mlhub.cli import data, house, jobs, labels, logs, machine, metrics, notify, queue, resume, run, runs, search, top
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ _add("metrics", metrics.metrics)
 _add("stop", runs.stop)
 _add("resume", resume.resume)
 _add("rerun", resume.rerun)
+_add("tag", labels.tag)
+_add("note", labels.note)
 _add("rm", house.rm)
 _add("gc", house.gc)
 _add("eval", jobs.evaluate)

@@ -10,11 +10,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mlhub.cli.hub import Hub
     from mlhub.errors import MlhubError
+    from mlhub.query import Query
     from mlhub.store.runs import Run
+
+_ALL = 1 << 62
 
 
 def ls(
     count: Annotated[int, typer.Option("-n", help="How many, newest first.", min=1)] = 20,
+    filter: Annotated[str, typer.Option("--filter", metavar="QUERY", help="Only the runs that QUERY means.")] = "",  # noqa: A002
     json: Annotated[bool, typer.Option("--json", help="Print an array of runs as JSON.")] = False,
 ) -> int:
     """List runs, newest first.
@@ -22,22 +26,40 @@ def ls(
     \b
     mlhub ls            the newest 20
     mlhub ls -n 100 --json
+    mlhub ls --filter "status:failed started<2d cfg.training.lr>=1e-3 val/map_64>0.5 -name:test"
     """
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import emit_json, say
     from mlhub.runner.reconcile import listed
 
+    query = _parse_filter(filter)  # a wrong one is said at once
     hub = open_hub()
     active = hub.refresh()
-    found = [listed(hub.store, run, active) for run in hub.store.newest(count)]
+    newest = hub.store.newest(_ALL if query else count)
+    found = [listed(hub.store, run, active) for run in newest]
+    if query:
+        found = query.select(found)[:count]
     if json:
         emit_json([run.to_json() for run in found])
         return 0
     if not found:
-        say("no runs yet; start one: mlhub run quickstart")
+        say("no run is meant by the filter" if newest else "no runs yet; start one: mlhub run quickstart")
         return 0
     _print_runs(found)
     return 0
+
+
+def _parse_filter(text: str) -> Query | None:
+    """None without one, so that a plain list loads no language. Raises UsageError for a wrong one."""
+    if not text.strip():
+        return None
+    from mlhub.errors import UsageError
+    from mlhub.query import QueryError, parse
+
+    try:
+        return parse(text)
+    except QueryError as error:
+        raise UsageError(error.message, error.hint) from None
 
 
 def _print_runs(found: list[Run]) -> None:
@@ -137,7 +159,7 @@ def _print_run(hub: Hub, run: Run) -> None:
     from mlhub.runner.advice import advice
     from mlhub.runner.folder import read_spec
     from mlhub.runner.reconcile import elapsed
-    from mlhub.text import duration, fit, local_time, number, one_line
+    from mlhub.text import clean, duration, fit, local_time, number, one_line
 
     spec = read_spec(hub.home.run(run.id))
     command = spec.get("command")
@@ -164,6 +186,7 @@ def _print_run(hub: Hub, run: Run) -> None:
         ("folder", run.dir),
     ]
     say(f"run {run.id}  {one_line(run.name)}")
+    facts[-1:-1] = [("note" * (not i), line) for i, line in enumerate(clean(run.note or "").splitlines())]
     for label, fact in facts:
         if fact:
             say(f"  {label:<8} {fact}")

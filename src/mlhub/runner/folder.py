@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from mlhub.paths import RunPaths
-from mlhub.runner import record
+from mlhub.runner import labels, record
 from mlhub.store.runs import Run
 from mlhub.text import one_line
 
@@ -97,7 +97,8 @@ def row_of(folder: Path, run_id: int) -> Run:
     """The row that a run's folder stands for, still to be settled: spec.json, queue.json and the attempts tell."""
     paths = RunPaths(folder)
     spec, facts = read_spec(paths), read_json(paths.queue)
-    config, tags = spec.get("config"), spec.get("tags")
+    config = spec.get("config")
+    tags, note = labels.told(read_json(paths.labels), spec.get("tags"))
     attempt = max((number for number in numbered(folder / "attempts") if number <= _MOST_ATTEMPTS), default=1)
     next_one = min(record.whole(facts, "attempt") or 1, attempt + 1)
     waiting = facts.get("waiting") is True and not paths.attempt(next_one).launch.exists()
@@ -107,7 +108,8 @@ def row_of(folder: Path, run_id: int) -> Run:
         kind=_text(spec, "kind") or "command",
         status="queued",
         group=_text(spec, "group"),
-        tags=[one_line(tag) for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else [],
+        tags=tags,
+        note=note,
         preset=_text(spec, "preset"),
         created_at=_text(spec, "created_at") or "1970-01-01T00:00:00.000Z",
         host=_text(facts, "host") or _text(spec, "host") or "unknown",

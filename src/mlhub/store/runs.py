@@ -62,6 +62,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     started_boot: float | None = None
     orphans: list[int] = []
     alerts: list[dict[str, Any]] = []
+    note: str | None = None
 
     @property
     def active(self) -> bool:

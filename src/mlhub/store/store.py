@@ -172,6 +172,9 @@ class Store(QueueRows):
             expected=run.summary_offset,
         )
 
+    def set_labels(self, run: Run, tags: list[str], note: str | None) -> None:
+        self._change(texts.SET_LABELS, id=run.id, tags=to_text(tags), note=note)
+
     def delete(self, run: Run) -> bool:
         """Remove the row of an ended run; False if it is active. What waited for one that completed, waits no more."""
         with self.transaction():

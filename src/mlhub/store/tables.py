@@ -46,6 +46,7 @@ runs = Table(
     Column("started_boot", Float),
     Column("orphans", Text, nullable=False, server_default="[]"),  # JSON list of pids that outlived a lost run
     Column("alerts", Text, nullable=False, server_default="[]"),  # JSON list, a cache over alerts.jsonl
+    Column("note", Text),  # as tags, a copy of labels.json
     Index("ix_runs_orphaned", "id", sqlite_where=text("orphans != '[]'"), postgresql_where=text("orphans != '[]'")),
     Index(
         "ix_runs_retried",

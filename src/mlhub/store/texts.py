@@ -9,7 +9,8 @@ from __future__ import annotations
 COLUMNS = (
     "id, name, kind, status, group_name, tags, preset, created_at, started_at, ended_at, attempt, exit_code, signal,"
     " reason, condition, pid, supervisor_pid, host, gpus, config, summary, summary_offset, summary_done, priority,"
-    " place, after_runs, gpus_wanted, waiting, claimed_boot, slots, retries, duration, started_boot, orphans, alerts"
+    " place, after_runs, gpus_wanted, waiting, claimed_boot, slots, retries, duration, started_boot, orphans, alerts,"
+    " note"
 )
 
 REVISION = "SELECT version_num FROM alembic_version"
@@ -97,6 +98,8 @@ SET_AFTER = "UPDATE runs SET after_runs = :after_runs WHERE id = :id AND waiting
 
 SET_ORPHANS = "UPDATE runs SET orphans = :orphans WHERE id = :id AND attempt = :attempt"
 
+SET_LABELS = "UPDATE runs SET tags = :tags, note = :note WHERE id = :id"
+
 SET_ALERTS = "UPDATE runs SET alerts = :alerts WHERE id = :id AND status IN ('queued', 'running')"
 
 MOVE_RUN = "UPDATE runs SET priority = :priority, place = :place WHERE id = :id AND waiting = 1"
@@ -138,8 +141,8 @@ FORGET_RUN = "DELETE FROM runs WHERE id = :id"
 RESTORE_RUN = """
 INSERT INTO runs (id, name, kind, status, group_name, tags, preset, created_at, started_at, ended_at, attempt,
        exit_code, signal, reason, condition, pid, supervisor_pid, host, gpus, config, priority, place, after_runs,
-       gpus_wanted, waiting, slots, retries, duration)
+       gpus_wanted, waiting, slots, retries, duration, note)
 VALUES (:id, :name, :kind, :status, :group_name, :tags, :preset, :created_at, :started_at, :ended_at, :attempt,
        :exit_code, :signal, :reason, :condition, :pid, :supervisor_pid, :host, :gpus, :config, :priority, :place,
-       :after_runs, :gpus_wanted, :waiting, :slots, :retries, :duration)
+       :after_runs, :gpus_wanted, :waiting, :slots, :retries, :duration, :note)
 """
