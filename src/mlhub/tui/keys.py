@@ -110,17 +110,32 @@ KEYS: tuple[Key, ...] = (
     Key("whole", "0", "whole", "all of it again", "", "charts"),
     Key("follow", "f", "follow", "keep the newest in sight while zoomed", "", "charts"),
     # the log
-    Key("follow", "f", "follow", "keep at the end of the log", "follow", "log"),
+    Key("search", "slash", "find", "search in the log", "search", "log"),
     Key("next", "n", "next_match(1)", "the next match", "next", "log"),
     Key("previous", "N", "next_match(-1)", "the match before", "", "log"),
     Key("next-error", "e", "next_error(1)", "the next error", "error", "log"),
     Key("previous-error", "E", "next_error(-1)", "the error before", "", "log"),
+    Key("follow", "f", "follow", "keep at the end of the log, and not", "follow", "log"),
     Key("wrap", "w", "wrap", "break long lines, and not", "wrap", "log"),
+    Key("copy-line", "y", "copy_line", "copy the match's line, or what is to be seen", "", "log"),
+    Key("line-up", "up,k", "scroll_rows(-1)", "a row up", "", "log", palette=False),
+    Key("line-down", "down,j", "scroll_rows(1)", "a row down", "", "log", palette=False),
+    Key("page-up", "pageup,ctrl+u", "scroll_pages(-1)", "a page up", "", "log", palette=False),
+    Key("page-down", "pagedown,ctrl+d", "scroll_pages(1)", "a page down", "", "log", palette=False),
+    Key("left", "left,h", "sideways(-1)", "to the left in long lines", "", "log", palette=False),
+    Key("right", "right,l", "sideways(1)", "to the right in long lines", "", "log", palette=False),
+    Key("beginning", "g,home", "to_begin", "the beginning of the log", "", "log"),
+    Key("end", "G,end", "to_end", "the end of the log", "", "log"),
     # the comparison
     Key("baseline", "b", "baseline", "compare with the run under the cursor", "baseline", "compare"),
-    Key("all-rows", "d", "differences", "only what differs, or everything", "diff", "compare"),
+    Key("all-rows", "d", "differences", "only what differs, or everything", "differing", "compare"),
     Key("copy-markdown", "y", "copy('markdown')", "copy as Markdown", "copy", "compare"),
     Key("copy-csv", "v", "copy('csv')", "copy as CSV", "csv", "compare"),
+    Key("use", "m", "use", "newest values, or the best so far", "best", "compare"),
+    Key("order", "r", "order", "runs in the order of this line, or as marked", "", "compare"),
+    Key("turn", "o", "turn", "runs as columns, or as rows", "turn", "compare"),
+    Key("mark", "space", "mark", "leave the run under the cursor out", "", "compare"),
+    Key("mark-group", "a", "mark_group", "mark the runs of the group, else the newest five", "", "compare"),
     # the queue
     Key("up", "K", "move(-1)", "start it earlier", "earlier", "queue"),
     Key("down", "J", "move(1)", "start it later", "later", "queue"),
@@ -135,6 +150,17 @@ KEYS: tuple[Key, ...] = (
     Key("direction", "d", "direction", "find images, or texts", "direction", "search"),
     Key("index", "i", "next_index", "the next index", "index", "search"),
     Key("copy-path", "y", "copy_path", "copy the picture's path", "copy", "search"),
+    Key("query", "slash", "find", "type a query: a text, or the path of an image", "query", "search"),
+    Key("full", "enter", "open", "the picture as large as the screen", "", "search", palette=False),
+    Key("complete", "tab", "complete", "in the query: complete it; else the next pane", "", "search", palette=False),
+    Key("left", "left,h", "move(-1, 0)", "the result to the left", "", "search", palette=False),
+    Key("right", "right,l", "move(1, 0)", "the result to the right", "", "search", palette=False),
+    Key("up", "up,k", "move(0, -1)", "the row above; in the query: what was asked before", "", "search", palette=False),
+    Key("down", "down,j", "move(0, 1)", "the row below", "", "search", palette=False),
+    Key("page-up", "pageup", "page(-1)", "a page back", "", "search", palette=False),
+    Key("page-down", "pagedown", "page(1)", "a page on", "", "search", palette=False),
+    Key("first", "g,home", "end(0)", "the first result", "", "search", palette=False),
+    Key("last", "G,end", "end(1)", "the last result", "", "search", palette=False),
 )  # fmt: skip
 
 
@@ -142,6 +168,12 @@ def keys_of(where: str, own: Mapping[str, str] | None = None) -> list[Key]:
     """The keys of `app` or of a view, with the user's in place of ours."""
     own = own or {}
     return [replace(key, keys=own.get(key.full_id, key.keys)) for key in KEYS if key.where == where]
+
+
+def shown_key(full_id: str, own: Mapping[str, str] | None = None) -> str:
+    """The key of a thing, as people write it: `/`."""
+    key = next(key for key in KEYS if key.full_id == full_id)
+    return replace(key, keys=(own or {}).get(full_id, key.keys)).shown
 
 
 def bindings(where: str) -> list[BindingType]:
