@@ -41,6 +41,9 @@ class Prefs(msgspec.Struct, kw_only=True):
     wrap: bool = False
     #: of the comparison
     only_differences: bool = True
+    #: `last` or `best`; `across`, `down`, or as many runs as there are ask for
+    compare_use: str = "last"
+    compare_turned: str = ""
     #: of the search
     queries: list[str] = []
     bits: int = 0

@@ -52,7 +52,8 @@ def open_model(home: Home, settings: Settings, feed: Feed) -> Model:
     from mlhub.tui.searching import SearchClient
     from mlhub.tui.series import SeriesBook
 
+    kept = prefs.load(home)
     return Model(
-        home=home, settings=settings, prefs=prefs.load(home), feed=feed, series=SeriesBook(home),
-        machine=Machine(home), search=SearchClient(home),
+        home=home, settings=settings, prefs=kept, feed=feed, series=SeriesBook(home),
+        machine=Machine(home, kept, feed), search=SearchClient(home),
     )  # fmt: skip
