@@ -57,6 +57,24 @@ def test_a_list_in_a_closed_pipe_ends_quietly(cli: Cli) -> None:
     assert done.stderr == b""
 
 
+def test_a_filter_lists_the_newest_runs_that_it_means(cli: Cli) -> None:
+    for name in ("good-1", "bad", "good-2", "good-3"):
+        cli("run", "--wait", "--name", name, "--", "true")
+    found = cli.json("ls", "-n", "2", "--filter", "good status:completed")
+    assert [run["name"] for run in found] == ["good-3", "good-2"]
+
+
+def test_a_filter_that_means_no_run_says_so(cli: Cli) -> None:
+    cli("run", "--wait", "--", "true")
+    assert cli("ls", "--filter", "name:other").stdout == "no run is meant by the filter\n"
+
+
+def test_a_wrong_filter_is_wrong_usage_and_says_where(cli: Cli) -> None:
+    said = cli("ls", "--filter", "status:runing", code=2).stderr
+    assert "did you mean running?" in said
+    assert "character 8" in said
+
+
 def test_show_names_the_cause(cli: Cli) -> None:
     cli("run", "--wait", "--", sys.executable, "-c", "raise ValueError('bad input')", code=1)
     assert "ValueError: bad input" in cli("show").stdout
