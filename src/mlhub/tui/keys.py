@@ -142,9 +142,11 @@ KEYS: tuple[Key, ...] = (
     Key("first", "T", "move_first", "start it next", "", "queue"),
     Key("hold", "P", "hold", "start nothing more, and go on (asks)", "hold", "queue"),
     # the system
-    Key("card-back", "left_square_bracket", "card(-1)", "the GPU before", "", "system"),
-    Key("card-on", "right_square_bracket", "card(1)", "the next GPU", "GPU", "system"),
+    Key("card-back", "left_square_bracket,up,k", "card(-1)", "the GPU before", "", "system"),
+    Key("card-on", "right_square_bracket,down,j", "card(1)", "the next GPU", "GPU", "system"),
     Key("span", "s", "span", "how much history", "span", "system"),
+    Key("open-run", "enter", "open_run", "charts of the run on this GPU", "", "system"),
+    Key("meters", "m", "meters", "the meters: off, and on again", "", "system"),
     # the search
     Key("bits", "b", "bits", "the next code length", "bits", "search"),
     Key("direction", "d", "direction", "find images, or texts", "direction", "search"),
