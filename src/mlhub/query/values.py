@@ -61,7 +61,8 @@ def find_metric(run: Run, name: str) -> float | None:
 
 def step_of(run: Run) -> int | None:
     """The newest step any metric was logged at."""
-    return max((step for entry in run.summary.values() if isinstance(step := entry.get("step"), int)), default=None)
+    found = [entry.get(key) for entry in run.summary.values() for key in ("step", "top")]
+    return max((step for step in found if isinstance(step, int) and not isinstance(step, bool)), default=None)
 
 
 def find_config(tree: Any, path: str) -> Any:  # noqa: ANN401 - whatever YAML holds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.style import Style
 from rich.text import Text
@@ -15,6 +16,13 @@ Cell = Part | Sequence[Part] | Text
 
 #: characters between two changed ones that are sent rather than jumped over: a jump costs as much
 _JUMP = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """A row that is one text across all columns: the head of a group. Given in place of a list of cells."""
+
+    parts: tuple[Part, ...]
 
 
 class Canvas:

@@ -4,14 +4,15 @@
     table.show(columns, keys, cells)    # cells(key): a list of cells, one a column, asked of rows in sight only
     table.touch()                       # what `cells` gives may be something else now
 
+A tuple of cells that is the very one it was is not looked into again.
+
 Rows have keys, and the cursor stays with its key wherever that goes. What a cell says is the caller's: text that came
 from outside has passed `mlhub.text.one_line`. Not for text that is longer than a line.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -23,10 +24,11 @@ from textual.widget import Widget
 
 from mlhub.text import width
 from mlhub.tui import theme
-from mlhub.tui.widgets.cells import Canvas, changed, parts_of
+from mlhub.tui.widgets.cells import Banner, Canvas, changed, parts_of
+from mlhub.tui.widgets.grid import Column, Grid, lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from textual import events
 
@@ -34,8 +36,9 @@ if TYPE_CHECKING:
     from mlhub.tui.widgets.cells import Cell, Part
 
     Key = Hashable
-    #: what a line was made of, and the line
-    Made = tuple[tuple[object, ...], tuple[Part, ...]]
+    Row = Banner | list[list[Part]]
+
+__all__ = ["Banner", "Column", "Table"]
 
 #: an automatic column is not wider than this
 _WIDEST = 40
@@ -44,31 +47,13 @@ _WHEEL = 3
 _HERE = Style(bold=True, underline=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """`width` in cells; 0: as wide as what was seen in it. A flexible one also gets what is left."""
+class Made(NamedTuple):
+    """A line, and what it was made of."""
 
-    key: str
-    title: str
-    width: int = 0
-    right: bool = False
-    flex: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Banner:
-    """A row that is one text across all columns: the head of a group. Given in place of a list of cells."""
-
-    parts: tuple[Part, ...]
-
-
-class Place:
-    """Where a column stands: from the left of the frozen ones, or of those that scroll."""
-
-    __slots__ = ("column", "frozen", "index", "width", "x")
-
-    def __init__(self, index: int, column: Column, x: int, wide: int, frozen: bool) -> None:
-        self.index, self.column, self.x, self.width, self.frozen = index, column, x, wide, frozen
+    raw: object
+    row: Row
+    wanted: tuple[object, ...]
+    line: tuple[Part, ...]
 
 
 class Table(Widget, can_focus=True):
@@ -123,7 +108,7 @@ class Table(Widget, can_focus=True):
         self._first = 0
         self._left = 0
         self._seen_widths: dict[str, int] = {}
-        self._places: list[Place] = []
+        self._grid = Grid()
         self._image: list[tuple[Part, ...]] = []
         self._made: dict[Key, Made] = {}
 
@@ -236,7 +221,7 @@ class Table(Widget, can_focus=True):
         index = max(0, min(index, len(self.columns) - 1))
         if index != self._column:
             self._column = index
-            self._show_column()
+            self._left = self._grid.showing(self._left, index)
             self.touch()
             self._say_moved()
 
@@ -257,84 +242,50 @@ class Table(Widget, can_focus=True):
         self._first = max(0, min(self._first, len(self.keys) - room))
 
     def _shift(self, by: int) -> None:
-        """Scroll sideways by whole columns, those that are frozen excepted."""
-        stops = [place.x for place in self._places if not place.frozen]
-        if by > 0:
-            self._left = next((x for x in stops if x > self._left), self._left)
-        else:
-            self._left = next((x for x in reversed(stops) if x < self._left), 0)
+        """Scroll sideways by a column, those that are frozen excepted."""
+        self._left = self._grid.shift(self._left, by)
         self.touch()
 
-    def _show_column(self) -> None:
-        """Scroll sideways until the column under the cursor is in sight."""
-        self._lay_out()
-        place = next((place for place in self._places if place.index == self._column), None)
-        if place is None or place.frozen:
-            return
-        room = self._scroll_room()
-        if place.x < self._left:
-            self._left = place.x
-        elif place.x + place.width > self._left + room:
-            self._left = min(place.x, place.x + place.width - room)
-
-    def _edge(self) -> int:
-        """Where the frozen columns end, their gap included."""
-        return max((place.x + place.width + self._gap for place in self._places if place.frozen), default=0)
-
-    def _scroll_room(self) -> int:
-        return max(1, self._inner_width() - self._edge())
-
-    def _inner_width(self) -> int:
-        """Without the column of the scroll mark."""
-        return max(1, self.size.width - (len(self.keys) > self._room))
-
-    # where columns stand
-
     def _lay_out(self) -> None:
-        """Places of the columns for the width there is."""
-        inner = self._inner_width()
+        """Places of the columns for the width there is, less that of the scroll mark."""
+        inner = max(1, self.size.width - (len(self.keys) > self._room))
         wides = [column.width or min(self._seen_widths[column.key], _WIDEST) for column in self.columns]
-        self._gap = 2 if sum(wides) + 2 * (len(wides) - 1) + 1 <= inner else 1
-        spare = inner - sum(wides) - self._gap * max(0, len(wides) - 1)
-        flexible = [index for index, column in enumerate(self.columns) if column.flex]
-        for nth, index in enumerate(flexible):
-            wides[index] += max(0, spare) // len(flexible) + (nth < max(0, spare) % len(flexible))
-        self._places, x = [], 0
-        for index, (column, wide) in enumerate(zip(self.columns, wides, strict=True)):
-            frozen = index < self.frozen
-            x = 0 if index == self.frozen else x
-            self._places.append(Place(index, column, x, wide, frozen))
-            x += wide + self._gap
-        whole = max((place.x + place.width for place in self._places if not place.frozen), default=0)
-        self._left = max(0, min(self._left, whole - self._scroll_room()))
+        self._grid = lay_out(self.columns, wides, inner, self.frozen)
+        self._left = self._grid.clamp(self._left)
 
     # the picture, as lines of parts
 
     def _make_image(self) -> list[tuple[Part, ...]]:
         keys = self.rows_in_sight
         rows = [self._row_of(key) for key in keys]
-        self._see_widths(rows)
+        self._see_widths([row for _, row in rows])
         self._lay_out()
         look: Look = self.app.look  # type: ignore[attr-defined]
         mark = self._scroll_marks()
-        frame = (self.size.width, self._left, self._gap, tuple(place.width for place in self._places), look.name)
+        frame = (self.size.width, self._left, self._grid, look.name)
         made: dict[Key, Made] = {}
-        for nth, (key, row) in enumerate(zip(keys, rows, strict=True)):
+        for nth, (key, (raw, row)) in enumerate(zip(keys, rows, strict=True)):
             style = self._row_style(look) if self._first + nth == self._cursor else None
             column = self._column if style is not None and self.has_focus else -1
             wanted = (row, style, column, mark(nth), frame)
             old = self._made.get(key)
-            made[key] = old if old is not None and old[0] == wanted else (wanted, self._line(row, look, *wanted[1:4]))
+            same = old is not None and old.wanted == wanted
+            line = old.line if old is not None and same else self._line(row, look, style, column, wanted[3])
+            made[key] = Made(raw, row, wanted, line)
         self._made = made
         blank = ((" " * self.size.width, look.plain),)
-        lines = [self._head(look), *(made[key][1] for key in keys)]
+        lines = [self._head(look), *(made[key].line for key in keys)]
         return lines + [blank] * (self.size.height - len(lines))
 
-    def _row_of(self, key: Key) -> Banner | list[list[Part]]:
-        row = self._cells(key)
-        return row if isinstance(row, Banner) else [parts_of(cell) for cell in row]
+    def _row_of(self, key: Key) -> tuple[object, Row]:
+        """What the caller gave, and its cells as parts; the same list again is not looked into again."""
+        raw = self._cells(key)
+        old = self._made.get(key)
+        if old is not None and old.raw is raw and not isinstance(raw, list):
+            return raw, old.row
+        return raw, raw if isinstance(raw, Banner) else [parts_of(cell) for cell in raw]
 
-    def _see_widths(self, rows: Sequence[Banner | list[list[Part]]]) -> None:
+    def _see_widths(self, rows: Sequence[Row]) -> None:
         """Automatic columns grow with what is seen in them, and never shrink: nothing must jump."""
         for index, column in enumerate(self.columns):
             if column.width:
@@ -355,41 +306,30 @@ class Table(Widget, can_focus=True):
     def _head(self, look: Look) -> tuple[Part, ...]:
         style = Style(color=look.dim, bgcolor=look.back, bold=True)
         canvas = Canvas(self.size.width, look.plain)
-        for place, x, end in self._spans():
-            chosen = self.by_column and place.index == self._column
+        for place, x, end in self._grid.spans(self._left):
+            chosen = self.by_column and place.nth == self._column
             one = Style(color=look.accent, bgcolor=look.back, bold=True) if chosen else style
             canvas.put(x, end, [(place.column.title, one)], right=place.column.right, wide=place.width)
-        whole = max((place.x + place.width for place in self._places if not place.frozen), default=0)
         if self._left:
-            canvas.put(self._edge() - 1, self._edge(), [(theme.glyph(("‹", "<")), look.style("accent"))])
-        if whole > self._left + self._scroll_room():
+            canvas.put(self._grid.edge - 1, self._grid.edge, [(theme.glyph(("‹", "<")), look.style("accent"))])
+        if self._grid.whole > self._left + self._grid.room:
             canvas.put(self.size.width - 1, self.size.width, [(theme.glyph(("›", ">")), look.style("accent"))])
         return canvas.line()
 
-    def _line(
-        self, row: Banner | list[list[Part]], look: Look, cursor: Style | None, column: int, mark: str
-    ) -> tuple[Part, ...]:
+    def _line(self, row: Row, look: Look, cursor: Style | None, column: int, mark: str) -> tuple[Part, ...]:
         """A row, in the cursor's colours if it stands there, and its piece of the scroll mark."""
-        canvas = Canvas(self._inner_width(), look.plain)
+        canvas = Canvas(self._grid.inner, look.plain)
         if isinstance(row, Banner):
-            canvas.put(0, self._inner_width(), row.parts)
+            canvas.put(0, self._grid.inner, row.parts)
         else:
-            for place, x, end in self._spans():
-                if place.index < len(row):
-                    parts = row[place.index]
-                    if self.by_column and place.index == column:
+            for place, x, end in self._grid.spans(self._left):
+                if place.nth < len(row):
+                    parts = row[place.nth]
+                    if self.by_column and place.nth == column:
                         parts = [(text, style + _HERE) for text, style in parts]
                     canvas.put(x, end, parts, right=place.column.right, wide=place.width)
         line = canvas.line(cursor)
         return (*line, (mark, look.style("faint"))) if mark else line
-
-    def _spans(self) -> Iterable[tuple[Place, int, int]]:
-        """Each column that is in sight, from where to where; where it is cut off on the left, it starts before that."""
-        edge, inner = self._edge(), self._inner_width()
-        for place in self._places:
-            x = place.x if place.frozen else edge + place.x - self._left
-            if x < inner and (place.frozen or x >= edge):
-                yield place, x, min(inner, x + place.width)
 
     def _scroll_marks(self) -> Callable[[int], str]:
         """What stands at the right end of each row in sight: nothing, where all rows are."""
@@ -411,8 +351,9 @@ class Table(Widget, can_focus=True):
 
     def on_resize(self) -> None:
         self._image = []
-        if self.columns:
-            self._show_column()
+        self._lay_out()
+        if self.by_column:
+            self._left = self._grid.showing(self._left, self._column)
         self.touch()
 
     def restyle(self) -> None:
@@ -432,7 +373,9 @@ class Table(Widget, can_focus=True):
         self._go(self._cursor - _WHEEL)
 
     def on_click(self, event: events.Click) -> None:
-        found = next((place for place, x, end in self._spans() if x <= event.x < end + self._gap), None)
+        found = next(
+            (place for place, x, end in self._grid.spans(self._left) if x <= event.x < end + self._grid.gap), None
+        )
         if event.y == 0:
             if found is not None:
                 self.post_message(self.HeadClicked(self, found.column.key))
