@@ -384,7 +384,7 @@ class Table(Widget, can_focus=True):
         if index >= len(self.keys):
             return
         if self.by_column and found is not None:
-            self._go_column(found.index)
+            self._go_column(found.nth)
         self._go(index)
         if event.chain == 2:
             self.open_row()
