@@ -22,6 +22,7 @@ from textual.widget import Widget
 from mlhub.tui import layout, prefs, theme
 from mlhub.tui.acting import Acting
 from mlhub.tui.keys import KEYS, VIEWS, bindings
+from mlhub.tui.thrift import Thrifty
 from mlhub.tui.widgets.bars import KeyBar, StatusBar, TabBar
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ class Main(Screen[None]):
 
     DEFAULT_CSS = "Main { layers: base above; }"
     AUTO_FOCUS = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._compositor = Thrifty()
 
     def compose(self) -> ComposeResult:
         yield StatusBar("status")
@@ -177,11 +182,13 @@ class Top(Acting, App[None]):
             if view.display:
                 view.placed(beside=len(self.places) > 1)
         area.refresh(layout=True)
-        self.call_after_refresh(self._settle_focus)
+        self.call_after_refresh(self.settle_focus)
 
-    def _settle_focus(self) -> None:
+    def settle_focus(self) -> None:
         view = self._views.get(self.active)
-        if view is not None and view.display and not view.has_focus_within and len(self.screen_stack) == 1:
+        if view is None or not view.is_mounted:  # it gets the focus once it is composed
+            return
+        if view.display and not view.has_focus_within and len(self.screen_stack) == 1:
             view.main().focus(scroll_visible=False)
         self.pull()
 
@@ -218,7 +225,7 @@ class Top(Acting, App[None]):
         if name not in ("runs", "system"):
             self._right = name if name != "log" else ("log" if self._right not in ("charts", "log") else self._right)
         self.arrange()
-        self._settle_focus()
+        self.settle_focus()
 
     def action_next_pane(self, by: int) -> None:
         order = [name for name in VIEWS if name in self.places] if len(self.places) > 1 else list(VIEWS)

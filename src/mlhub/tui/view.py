@@ -65,6 +65,10 @@ class View(Widget):
         yield self.title
         yield from self.content()
 
+    def on_mount(self) -> None:
+        """It has widgets now, one of which may be given the focus."""
+        self.call_after_refresh(self.top.settle_focus)
+
     def content(self) -> ComposeResult:
         """Its widgets."""
         return iter(())
