@@ -48,6 +48,7 @@ class LogView(View):
     NAME = "log"
     TITLE = "Log"
     BINDINGS: ClassVar[list[BindingType]] = bindings("log")
+    can_focus = True
     DEFAULT_CSS = """
     PatternLine, PatternLine:focus { background: $panel; color: $foreground; background-tint: $panel 0%; dock: bottom; }
     PatternLine { padding: 0 1 !important; display: none; }
@@ -75,7 +76,7 @@ class LogView(View):
         yield self.text
 
     def main(self) -> Widget:
-        return self.text
+        return self.text if self.text.display else self
 
     def placed(self, *, beside: bool) -> None:
         """With its title also when alone: it says which run this is and where in the log one stands."""
@@ -124,7 +125,10 @@ class LogView(View):
         if words != self._advised:
             self._advised = words
             self._advice.update(Text(words))
+            held = self.has_focus_within
             self._advice.display, self.text.display = bool(words), not words
+            if held and not any(prompt.has_focus for prompt in self.query(PatternLine)):
+                self.main().focus(scroll_visible=False)
         page = self.text.page
         parts = [one_line(run.name) if run is not None else "removed" if self._gone else ""]
         if page.size:
