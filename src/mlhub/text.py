@@ -17,6 +17,9 @@ _ESCAPE = re.compile(
     r"|\x1b[ -/]*[0-~]"
 )
 
+#: characters of one column each: Latin, dashes, arrows, lines, blocks and bullets, braille; curves are made of these
+_NARROW = re.compile("[ -~\u00a0-\u00ff\u2010-\u2027\u2190-\u21ff\u2500-\u25cf\u2800-\u28ff]*")
+
 
 def clean(text: str, *, colours: bool = False) -> str:
     """`text` without escape sequences and control characters; SGR colours are kept if asked for.
@@ -41,7 +44,7 @@ def one_line(text: str) -> str:
 
 def width(text: str) -> int:
     """Columns of a terminal that `text` takes; text is clean."""
-    if text.isascii():
+    if text.isascii() or _NARROW.fullmatch(text):
         return len(text)
     return sum(_cell(character) for character in text)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from rich.style import Style
@@ -22,6 +22,12 @@ GLYPHS = {
 }  # fmt: skip
 ALERT = ("▲", "!")
 MARK = ("◆", "#")
+
+
+@cache
+def _style(colour: str, back: str, bold: bool, reverse: bool) -> Style:
+    """A style made once: some hundred times a picture it is asked for."""
+    return Style(color=colour, bgcolor=back, bold=bold or None, reverse=reverse or None)
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,7 @@ class Look:
 
     def style(self, name: str, *, bold: bool = False, reverse: bool = False, on: str | None = None) -> Style:
         """Of one of the colours above, on the background, or on colour `on`."""
-        return Style(
-            color=getattr(self, name), bgcolor=getattr(self, on or "back"), bold=bold or None, reverse=reverse or None
-        )
+        return _style(getattr(self, name), getattr(self, on or "back"), bold, reverse)
 
     @cached_property
     def plain(self) -> Style:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from mlhub.text import fit, width
 from mlhub.tui import theme
 from mlhub.tui.keys import VIEWS, keys_of
+from mlhub.tui.widgets.cells import changed
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -52,17 +54,21 @@ class Bar(Widget):
         self._made_of = made_of
         parts = self.parts()
         if parts != self._parts:
-            self._parts = parts
-            self.refresh()
+            before, self._parts = self._line(), parts
+            for start, end in changed(before, self._line()):
+                self.refresh(Region(start, 0, end - start, 1))
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is one
-        fill = self.top.look.style("text", on="panel")
+        return Strip([Segment(text, style) for text, style in self._line()])
+
+    def _line(self) -> tuple[Part, ...]:
+        """The parts, cut or filled to the whole row."""
         line, left = [], self.size.width
         for text, style in self._parts:
-            shown = fit(text, left)
-            left -= width(shown)
-            line.append(Segment(shown, style))
-        return Strip([*line, Segment(" " * left, fill)])
+            text = fit(text, left)  # noqa: PLW2901 - what fits of it
+            left -= width(text)
+            line.append((text, style))
+        return (*line, (" " * left, self.top.look.style("text", on="panel")))
 
     def _part_at(self, x: int) -> int | None:
         for index, (text, _) in enumerate(self._parts):
@@ -77,7 +83,7 @@ class StatusBar(Bar):
 
     def made_of(self) -> object:
         model = self.top.model
-        return model.runs.version, model.machine.version, self.top.held
+        return model.runs.version, model.machine.version, self.top.held, self.size
 
     def parts(self) -> list[Part]:
         look, model = self.top.look, self.top.model
@@ -92,20 +98,21 @@ class StatusBar(Bar):
                 )
         if not runs.runs and runs.version:
             found.append((" no runs", look.style("dim", on="panel")))
-        edge = (" │ ", look.style("faint", on="panel"))
-        for text, colour in model.machine.words():
-            found += [edge, (text, look.style(colour, on="panel"))]
         alerts = [alert for run in runs.runs if run.active for alert in run.alerts]
         word, colour = ("HELD", "warn") if self.top.held else ("LIVE", "good")
         if runs.error:
             word, colour = f"STALE {runs.error}", "bad"
         elif not runs.settled:
             word, colour = "reading", "dim"
-        found += [edge, (word, look.style(colour, on="panel"))]
+        edge = (" │ ", look.style("faint", on="panel"))
+        end = [edge, (word, look.style(colour, on="panel"))]
         if alerts:
             worst = "bad" if any(alert.get("severity") == "fail" for alert in alerts) else "warn"
-            found.append((f" {theme.glyph(theme.ALERT)}{len(alerts)}", look.style(worst, on="panel", bold=True)))
-        return found
+            end.append((f" {theme.glyph(theme.ALERT)}{len(alerts)}", look.style(worst, on="panel", bold=True)))
+        room = self.size.width - sum(width(text) for text, _ in (*found, *end))
+        for text, colour in model.machine.words(room):
+            found += [edge, (text, look.style(colour, on="panel"))]
+        return found + end
 
 
 def _colour(status: str) -> str:
