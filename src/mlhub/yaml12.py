@@ -55,14 +55,14 @@ def _check_size(tree: object, source: str) -> None:
             raise ConfigError(f"{source}: not Unicode text: {value!r:.60}", "Mend the value.")
 
 
-def dump(tree: object) -> str:
-    """`tree` as YAML that `parse` reads back the same, keys in their order."""
+def dump(tree: object, *, escaped: bool = False) -> str:
+    """`tree` as YAML that `parse` reads back the same, keys in their order; pure ASCII if `escaped`."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
         yaml_implicit_resolvers = _resolvers()
 
-    return yaml.dump(tree, Dumper=Dumper, sort_keys=False, allow_unicode=True)
+    return yaml.dump(tree, Dumper=Dumper, sort_keys=False, allow_unicode=not escaped)
 
 
 def _resolvers() -> dict[str | None, list[tuple[str, re.Pattern[str]]]]:

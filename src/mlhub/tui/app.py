@@ -128,8 +128,7 @@ class Top(Acting, App[None]):
         self._views: dict[str, View] = {}
         self._history: list[str] = []
         model.selection.focus = focus
-        if prefs.slow_line():
-            self.animation_level = "none"
+        self.animation_level = "none"  # nothing here moves for its own sake
 
     # what stands where
 

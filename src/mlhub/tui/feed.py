@@ -14,13 +14,18 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mlhub.errors import MlhubError
 from mlhub.text import one_line
 from mlhub.tui.model import Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from mlhub.paths import Home
     from mlhub.settings import Settings
+    from mlhub.store.runs import Run
     from mlhub.store.store import Held, Store
 
 #: seconds between two looks at what runs or waits, and between two at all rows
@@ -49,6 +54,9 @@ class Feed:
         self._look_again = threading.Event()
         self._ended = threading.Event()
         self._ticked = self._looked = -math.inf
+        #: runs to which something is being done from this screen, and the word for it; replaced whole, as it is read
+        self.doing: dict[int, str] = {}
+        self._shown_doing = self.doing
         self._thread = threading.Thread(target=self._work, name="rows", daemon=True)
         self._thread.start()
 
@@ -56,6 +64,17 @@ class Feed:
         """Look now: somebody has just changed something."""
         self._looked = -math.inf
         self._look_again.set()
+
+    def mark(self, doing: dict[int, str]) -> None:
+        """Let the rows of these runs say as their condition what is being done to them."""
+        self.doing = self.doing | doing
+        self.poke()
+
+    def unmark(self, run_ids: Iterable[int]) -> None:
+        """That is over."""
+        over = set(run_ids)
+        self.doing = {run_id: word for run_id, word in self.doing.items() if run_id not in over}
+        self.poke()
 
     def close(self) -> None:
         self._ended.set()
@@ -92,11 +111,14 @@ class Feed:
         """Bring active rows up to date, start what may start, and read what has changed."""
         now = time.monotonic()
         whole = now - self._looked >= _QUIET_LOOK
+        if whole:
+            self._looked = now  # before reading: a poke from now on is for the next look
+        if self._shown_doing is not self.doing:
+            self._publish(store, self.snapshot.settled)
         if whole or any(held.run.active for held in self._held.values()):
             with store.patience(_PATIENCE):
                 self._settle(store, now)
         if whole:
-            self._looked = now
             self._read_all(store)
         else:
             self._read_active(store)
@@ -142,7 +164,8 @@ class Feed:
             host = socket.gethostname()
             waiting = tuple(run.id for run in store.waiting(host))
             queue = store.queue_state(host)
-        runs = tuple(held.run for held in self._held.values())
+        doing = self._shown_doing = self.doing
+        runs = tuple(_shown(held.run, doing) for held in self._held.values())
         by_id = {run.id: run for run in runs}
         self.snapshot = Snapshot(self.snapshot.version + 1, runs, by_id, waiting, queue, None, settled)
 
@@ -150,3 +173,11 @@ class Feed:
         """Keep what was read, and say why it may be of the past."""
         if error != self.snapshot.error:
             self.snapshot = replace(self.snapshot, version=self.snapshot.version + 1, error=error)
+
+
+def _shown(run: Run, doing: Mapping[int, str]) -> Run:
+    """`run`, its condition being what is done to it from this screen; a stop is over when the run is."""
+    word = doing.get(run.id)
+    if not word or (word == "stopping" and not run.active):
+        return run
+    return msgspec.structs.replace(run, condition=word)

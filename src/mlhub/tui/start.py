@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from mlhub.errors import MlhubError
@@ -23,7 +22,6 @@ def start(home: Home, settings: Settings, focus: int | None = None) -> None:
     if found := keys.clashes(own):
         raise MlhubError(f"{home.root / 'keys.toml'}: {found[0]}", "Give one of them another key.")
     feed = Feed(home, settings)  # reads while Textual is being loaded
-    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")  # nothing here moves for its own sake
     model = open_model(home, settings, feed)
     try:
         from mlhub.tui.app import Top
