@@ -184,12 +184,25 @@ class Top(Acting, App[None]):
         self.call_after_refresh(self.settle_focus)
 
     def settle_focus(self) -> None:
+        """Give the focus to what the active view is about; to the view itself until that is composed.
+
+        So a key typed right after the one that goes to a view is that view's.
+        """
         view = self._views.get(self.active)
-        if view is None or not view.is_mounted:  # it gets the focus once it is composed
+        if view is None or not view.display or len(self.screen_stack) > 1:
             return
-        if view.display and not view.has_focus_within and len(self.screen_stack) == 1:
-            view.main().focus(scroll_visible=False)
-        self.pull()
+        if not view.has_focus_within or self.focused is view:
+            self.screen.set_focus(view.main() if view.is_mounted else view, scroll_visible=False)
+        if view.is_mounted:
+            self.pull()
+
+    def entered(self, view: View) -> None:
+        """The focus went into a view, by a click for example: that is the active one now."""
+        name = view.NAME
+        if name != self.active and name in self.places and view.has_focus_within:
+            self._history = [*self._history[-20:], self.active]
+            self.active = self.model.prefs.view = name
+            self.pull()
 
     def pull(self) -> None:
         """One look: everything that is to be seen takes what is new."""

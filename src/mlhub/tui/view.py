@@ -48,7 +48,7 @@ class Title(Widget):
         return Strip(line).crop(0, self.size.width)
 
 
-class View(Widget):
+class View(Widget, can_focus=True):
     """One of the seven. Subclasses give NAME, TITLE, `content`, `pull`, and actions for their keys."""
 
     NAME: ClassVar[str] = ""
@@ -89,6 +89,19 @@ class View(Widget):
     def main(self) -> Widget:
         """What gets the focus when the view does."""
         return next((child for child in self.query("*") if child.focusable), self)
+
+    def on_focus(self) -> None:
+        """A click on its edge, or its first moments: what it is about gets the focus."""
+        main = self.main()
+        if main is not self and main.focusable:
+            main.focus(scroll_visible=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A key typed before it is composed does nothing."""
+        return self.is_mounted and super().check_action(action, parameters)
+
+    def on_descendant_focus(self) -> None:
+        self.top.entered(self)
 
     def pull(self) -> None:
         """Take what is new from the model; called some times a second while the view is to be seen, never while not.

@@ -57,6 +57,7 @@ class CompareView(View):
         super().__init__()
         self._table = Table(frozen=1, by_column=True)
         self._advice = Static()
+        self._table.display = False
         self._matrix: Matrix | None = None
         self._made_of: tuple[object, ...] = ()
         #: of runs whose configuration is their command line; read in a thread
@@ -71,7 +72,7 @@ class CompareView(View):
         yield self._advice
 
     def main(self) -> Widget:
-        return self._table
+        return self._table if self._table.display else self
 
     # what it shows
 
@@ -86,8 +87,11 @@ class CompareView(View):
         if made_of == self._made_of:
             return
         self._made_of, self._runs = made_of, chosen
-        self._table.display = len(chosen) > 1
-        self._advice.display = len(chosen) < 2
+        if self._table.display != (len(chosen) > 1):
+            focused = self.has_focus_within
+            self._table.display, self._advice.display = len(chosen) > 1, len(chosen) < 2
+            if focused:
+                self.main().focus(scroll_visible=False)
         if len(chosen) < 2:
             self._matrix = None
             self._advise(chosen)
