@@ -148,7 +148,7 @@ class KeyBar(Bar):
     """The keys that matter here; a click presses one. What the app has to say stands here for a moment."""
 
     def made_of(self) -> object:
-        return self.top.active, self.top.message
+        return self.top.active, self.top.message, self.size.width
 
     def parts(self) -> list[Part]:
         look = self.top.look
@@ -167,7 +167,14 @@ class KeyBar(Bar):
         own = self.top.own_keys
         found = [*keys_of(self.top.active, own), *keys_of("app", own)]
         taken = {one for key in keys_of(self.top.active, own) for one in key.keys.split(",")}
-        return [key for key in found if key.short and (key.where != "app" or key.keys.split(",")[0] not in taken)]
+        keys = [key for key in found if key.short and (key.where != "app" or key.keys.split(",")[0] not in taken)]
+        last = [
+            key for key in keys if key.id in ("help", "quit")
+        ]  # how to learn the rest, and the way out, always stand
+        keys = [key for key in keys if key not in last]
+        while keys and sum(width(key.shown) + width(key.short) + 3 for key in (*keys, *last)) > self.size.width:
+            keys.pop()
+        return [*keys, *last]
 
     async def on_click(self, event: events.Click) -> None:
         index = self._part_at(event.x)
