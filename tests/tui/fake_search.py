@@ -1,7 +1,9 @@
-"""A search process for tests: as `python -m mlhub.hashing.search --serve`, without a model. The query says what it does.
+"""A search process for tests: as `python -m mlhub.hashing.search --serve`, without a model.
 
-    die, hang: as they say · nothing: no results · hostile: captions that would write to the terminal
-    anything else: pictures of the folder's `images`, captioned with the query
+The query says what it does:
+
+die, hang: as they say · nothing: no results · hostile: captions that would write to the terminal
+anything else: pictures of the folder's `images`, captioned with the query
 """
 
 import json
@@ -13,7 +15,13 @@ folder = sys.argv[1]
 if os.path.exists(f"{folder}/refuse"):
     sys.stderr.write("warning: something\nerror: no memory for the model\nhint: none\n")
     sys.exit(1)
-say = lambda tree: print(json.dumps(tree), flush=True)  # noqa: E731
+
+
+def say(tree):
+    sys.stdout.write(json.dumps(tree) + "\n")
+    sys.stdout.flush()
+
+
 say({"event": "opened", "index": {}})
 say({"event": "loading", "what": "model"})
 while os.path.exists(f"{folder}/slow"):

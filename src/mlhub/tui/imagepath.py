@@ -37,12 +37,9 @@ def image_of(words: str) -> Path | None:
     elif not looks_like_path(words) and os.path.splitext(words)[1].lower() not in SUFFIXES:
         return None
     path = os.path.abspath(os.path.expanduser(words))
-    try:
-        if "\\" in words and not os.path.exists(path):
-            path = os.path.abspath(os.path.expanduser(words.replace("\\ ", " ")))
-        there = os.path.isfile(path)
-    except ValueError:  # a zero byte
-        return None
+    if "\\" in words and not os.path.exists(path):
+        path = os.path.abspath(os.path.expanduser(words.replace("\\ ", " ")))
+    there = os.path.isfile(path)
     return Path(path) if there or looks_like_path(words) else None
 
 

@@ -78,8 +78,11 @@ class SearchView(View):
         yield self.state
         yield self.tiles
 
+    def on_mount(self) -> None:
+        self.pull()
+
     def main(self) -> Widget:
-        return self.tiles if self.tiles.hits or self.index is None else self.line
+        return self.tiles  # and not the query, which would take the digits that go to other views
 
     @property
     def client(self) -> SearchClient:
@@ -145,7 +148,8 @@ class SearchView(View):
             *([(f" {warning}", "warn")] for warning in (self._shown.warnings if self._shown else ())),
         ]
         self.state.say(lines[:2])
-        self.title.say("".join(text for text, _ in lines[0]).strip())
+        index = self.index
+        self.title.say(f"{index.items} images, {index.texts} texts of {index.dataset}" if index else "")
         self.tiles.say(self._empty())
 
     def _state(self) -> Words:
@@ -166,17 +170,16 @@ class SearchView(View):
         if reply.error:
             return [*words, (f" · {reply.error}", "bad")]
         seen = self.tiles.seen
-        range_ = f"{seen.start + 1}–{seen.stop} of " if len(seen) < len(reply.hits) else ""
+        range_ = f"{seen.start + 1}–{seen.stop} of the nearest " if len(seen) < len(reply.hits) else ""
         found = f" · {range_}{len(reply.hits)} of {reply.count} · {reply.took_ms:.1f} ms"
-        return [*words, (found, "dim"), *self._process()]
+        return [*words, *(self._process() or [(found, "dim")])]
 
     def _process(self) -> Words:
+        """How the process is, where that is worth a word."""
         state = self.client.state
-        return (
-            [(f" · {state}", "bad" if "died" in state or "hung" in state else "dim")]
-            if state != "ready" and state
-            else []
-        )
+        if state in ("", "ready"):
+            return []
+        return [(f" · {state}", "dim" if self.client.pid else "bad")]
 
     def _empty(self) -> Words:
         """What to do next, where there are no results."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mlhub.tui.app import Top
     from mlhub.tui.searching import Hit
+    from mlhub.tui.thumbnails import Thumbnail
     from mlhub.tui.views.search import SearchView
 
 #: lines of captions at most
@@ -61,7 +62,7 @@ class Canvas(Widget):
     def __init__(self, view: SearchView) -> None:
         super().__init__()
         self._view = view
-        self._drawn: object = None
+        self._drawn: Thumbnail | None = None
         self._said = ""
 
     @property
@@ -110,7 +111,7 @@ class Canvas(Widget):
         if y >= below:
             text, colour = words[y - below]
             return Strip([Segment(pad(fit(f" {text}", columns), columns), look.style(colour, bold=y == below))])
-        picture = self._view.pictures.get(self._wanted(hit))
+        picture = self._drawn
         if picture is None or picture.reason:
             text = (picture.reason if picture else "reading the picture") if y == below // 2 else ""
             space = " " * max(0, (columns - width(text)) // 2)

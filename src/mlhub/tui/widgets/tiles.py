@@ -76,6 +76,7 @@ class Tiles(Widget):
         self._first = 0  # row of tiles
         self._words: list[tuple[str, str]] = []
         self._drawn: dict[int, Thumbnail | None] = {}
+        self._seen = -1  # version of the pictures
 
     @property
     def top(self) -> Top:
@@ -110,9 +111,12 @@ class Tiles(Widget):
                 self.refresh()
 
     def pull(self) -> None:
-        """Draw the pictures that have come."""
+        """Draw the pictures that have come. What is drawn changes here alone, never between two lines of a picture."""
+        if self._seen == self._pictures.version:
+            return
+        self._seen = self._pictures.version
         for place in self.seen:
-            if self._drawn.get(place) is not (picture := self._picture(place)):
+            if self._drawn.get(place) is None and (picture := self._pictures.get(self._wanted(place))) is not None:
                 self._drawn[place] = picture
                 self.refresh(self._region(place))
 
@@ -153,7 +157,8 @@ class Tiles(Widget):
         return changed
 
     def _want(self) -> None:
-        self._drawn = {}
+        self._seen = self._pictures.version
+        self._drawn = {place: self._pictures.get(self._wanted(place)) for place in self.seen}
         self._pictures.want(self.wishes())
 
     def wishes(self) -> list[Wanted]:
@@ -165,9 +170,6 @@ class Tiles(Widget):
     def _wanted(self, place: int) -> Wanted:
         shape = self.shape
         return Wanted(self.hits[place].image, shape.width, shape.height, mode_of(self.top.look), whole=True)
-
-    def _picture(self, place: int) -> Thumbnail | None:
-        return self._pictures.get(self._wanted(place))
 
     def _region(self, place: int) -> Region:
         shape = self.shape
@@ -239,8 +241,7 @@ class Tiles(Widget):
     def _picture_line(self, place: int, line: int) -> list[Segment]:
         """A line of a picture in the middle of its place, or of what stands there in its stead."""
         look, shape = self.top.look, self.shape
-        picture = self._picture(place)
-        self._drawn[place] = picture
+        picture = self._drawn.get(place)
         if picture is None or picture.reason:
             words = self._wrapped(picture.reason if picture else "", shape.width)
             at = line - (shape.height - len(words)) // 2
