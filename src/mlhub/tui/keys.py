@@ -7,10 +7,13 @@ table; one in a view is named with it: `charts.smooth = "f2"`.
 from __future__ import annotations
 
 import tomllib
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlhub.errors import ConfigError
+from mlhub.text import one_line
+from mlhub.tui import theme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,17 +55,34 @@ _NAMES = {
 }  # fmt: skip
 
 
+#: where terminals have letters alone
+_LETTERS = {"enter": "enter", "up": "up", "down": "down", "left": "left", "right": "right"}
+
+
 def _shown(key: str) -> str:
     if key.startswith("ctrl+"):
         return "^" + _shown(key[5:])
-    return _NAMES.get(key, key)
+    found = _NAMES.get(key, key)
+    if not found.isascii() and not theme.unicode_works():
+        return _LETTERS[key]
+    return _character(key) or found if found == key else found
+
+
+def _character(name: str) -> str:
+    """`.` for `full_stop`; nothing for what is no character's name."""
+    if "_" not in name and name not in ("tilde", "colon", "semicolon", "apostrophe"):
+        return ""
+    try:
+        return unicodedata.lookup(name.replace("_", " "))
+    except KeyError:
+        return ""
 
 
 VIEWS = ("runs", "charts", "log", "compare", "queue", "system", "search")
 
 KEYS: tuple[Key, ...] = (
     *(
-        Key(name, str(number), f"view('{name}')", f"the {name} view")
+        Key(f"go-{name}", str(number), f"view('{name}')", f"the {name} view")
         for number, name in enumerate(VIEWS, 1)
     ),
     Key("filter", "slash", "find", "filter this list, or search in this text", "filter"),
@@ -93,6 +113,8 @@ KEYS: tuple[Key, ...] = (
     Key("group", "b", "group", "runs of a group together, and not", "group", "runs"),
     Key("fold", "f", "fold", "fold the group under the cursor", "", "runs"),
     # charts
+    Key("alone", "enter", "alone", "this chart alone, with its values, and back", "alone", "charts"),
+    Key("filter", "slash", "find_metrics", "filter the metrics: words or a regular expression", "metrics", "charts"),
     Key("smooth", "s", "smooth", "smoothing: stronger, strongest, off", "smooth", "charts"),
     Key("log-y", "y", "log_y", "logarithmic y axis, and not", "log-y", "charts"),
     Key("x-axis", "x", "x_axis", "x by step, relative time, wall time, epoch", "x-axis", "charts"),
@@ -185,6 +207,11 @@ def bindings(where: str) -> list[BindingType]:
     return [Binding(key.keys, key.action, key.text, show=False, id=key.full_id) for key in keys_of(where)]
 
 
+#: keys of lists (`mlhub.tui.widgets.table`), which have them before anything else does
+_OF_LISTS = frozenset("up k down j left h right l g home G end pageup ctrl+u pagedown ctrl+d".split())  # noqa: SIM905 - words
+_WITH_LISTS = ("app", "runs", "compare", "queue")
+
+
 def load(path: Path) -> dict[str, str]:
     """The user's keys by id, of a `keys.toml`. Raises ConfigError for what is no key map, naming the line or the id."""
     try:
@@ -192,17 +219,36 @@ def load(path: Path) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {error}", "Mend it or move it away.") from error
+        raise ConfigError(f"{path}: {one_line(str(error))}", "Mend it or move it away.") from error
     known = {key.full_id for key in KEYS}
     flat: dict[str, object] = {}
     for name, value in tree.items():
         flat |= {f"{name}.{rest}": word for rest, word in value.items()} if isinstance(value, dict) else {name: value}
+    found = {}
     for name, value in flat.items():
         if name not in known:
-            raise ConfigError(f"{path}: unknown key id {name!r}", "`mlhub top --keys` lists them.")
-        if not isinstance(value, str) or not value.strip():
+            raise ConfigError(f"{path}: unknown key id {one_line(name)!r}", "`mlhub top --keys` lists them.")
+        if not isinstance(value, str):
             raise ConfigError(f"{path}: {name}: expected keys as text", 'For example: stop = "ctrl+k"')
-    return {name: str(value) for name, value in flat.items()}
+        try:
+            found[name] = ",".join(_long_form(one.strip()) for one in value.split(","))
+        except ValueError as error:
+            raise ConfigError(
+                f"{path}: {name}: {error}", 'Such as "S", "f5", "ctrl+k", "comma"; several as "S,f5".'
+            ) from error
+    return found
+
+
+def _long_form(key: str) -> str:
+    """A key by Textual's name: `question_mark` for `?`. Raises ValueError for what no keyboard has."""
+    from textual.keys import Keys, _character_to_key
+
+    *modifiers, base = [*key[:-1].split("+")[:-1], "+"] if key.endswith("+") else key.split("+")
+    name = _character_to_key(base) if len(base) == 1 else base
+    is_key = len(base) == 1 or base in {one.value for one in Keys} or len(_character(base)) == 1
+    if not is_key or any(modifier not in ("ctrl", "shift", "alt", "super", "meta", "hyper") for modifier in modifiers):
+        raise ValueError(f"no key is called {one_line(key)!r}")
+    return "+".join((*modifiers, name))
 
 
 def clashes(own: Mapping[str, str]) -> list[str]:
@@ -213,6 +259,8 @@ def clashes(own: Mapping[str, str]) -> list[str]:
         for key in keys_of(where, own):
             for one in key.keys.split(","):
                 if one in seen:
-                    found.append(f"{one} is both {seen[one]} and {key.full_id}")
+                    found.append(f"{_shown(one)} is both {seen[one]} and {key.full_id}")
+                if key.full_id in own and where in _WITH_LISTS and one in _OF_LISTS:
+                    found.append(f"{_shown(one)} moves in lists, and can't be {key.full_id}")
                 seen[one] = key.full_id
     return found

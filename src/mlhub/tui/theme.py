@@ -103,21 +103,21 @@ class Look:
 
 LOOKS: tuple[Look, ...] = (
     Look(
-        "night", "dark", text="#d7dae0", dim="#868e9c", faint="#454b57", back="#14161b", panel="#1f232b",
+        "night", "dark", text="#d7dae0", dim="#98a0ae", faint="#454b57", back="#14161b", panel="#1f232b",
         accent="#61afef", good="#7ec87e", bad="#f0707a", warn="#e5b567", info="#6cc7d2", cursor="#2f4a6b",
         cursor_text="#ffffff",
         runs=("#61afef", "#e5b567", "#7ec87e", "#f0707a", "#c58af0", "#6cc7d2", "#f39c6b", "#d7dae0", "#b5cc5a",
               "#ee8bc4"),
     ),
     Look(
-        "day", "light", text="#24292f", dim="#6a737d", faint="#c4cad1", back="#fbfbfa", panel="#ecedee",
-        accent="#0b62c4", good="#1a7f37", bad="#c0262d", warn="#8a5a00", info="#0a7480", cursor="#cfe3fb",
+        "day", "light", text="#24292f", dim="#5c656e", faint="#c4cad1", back="#fbfbfa", panel="#ecedee",
+        accent="#0b62c4", good="#146c2e", bad="#c0262d", warn="#8a5a00", info="#0a7480", cursor="#cfe3fb",
         cursor_text="#0b1b2b", dark=False,
         runs=("#0b62c4", "#b35900", "#1a7f37", "#c0262d", "#7b3fc4", "#0a7480", "#8a5a00", "#444c56", "#5c7a00",
               "#b0307a"),
     ),
     Look(
-        "okabe", "colour-blind safe", text="#e6e6e6", dim="#9a9a9a", faint="#4a4a4a", back="#111111", panel="#202020",
+        "okabe", "colour-blind safe", text="#e6e6e6", dim="#9a9a9a", faint="#4a4a4a", back="#111111", panel="#191919",
         accent="#56b4e9", good="#56b4e9", bad="#d55e00", warn="#f0e442", info="#cfcfcf", cursor="#004b73",
         cursor_text="#ffffff",
         runs=("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2", "#ffffff"),

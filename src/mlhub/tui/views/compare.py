@@ -165,7 +165,7 @@ class CompareView(View):
     def _advise(self, chosen: Sequence[Run]) -> None:
         """What to do while there are not two runs to compare."""
         own = self.top.own_keys
-        mark, group, runs = (shown_key(one, own) for one in ("mark", "compare.mark-group", "runs"))
+        mark, group, runs = (shown_key(one, own) for one in ("mark", "compare.mark-group", "go-runs"))
         words = Text()
         words.append(f"{len(self.model.selection.marks)} of 2 runs are marked.\n\n", self.look.plain)
         words.append(f"{runs:<6} go to the runs, {mark} marks the one under the cursor\n", self.look.plain)

@@ -147,6 +147,10 @@ class TabBar(Bar):
 class KeyBar(Bar):
     """The keys that matter here; a click presses one. What the app has to say stands here for a moment."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._spots: list[tuple[range, Key]] = []
+
     def made_of(self) -> object:
         return self.top.active, self.top.message, self.size.width
 
@@ -155,28 +159,43 @@ class KeyBar(Bar):
         if self.top.message:
             text, colour = self.top.message
             return [(f" {text}", look.style(colour, on="panel"))]
-        found: list[Part] = []
-        for key in self._shown():
+        self._spots, found, x = [], [], 0
+        shown = self._shown()
+        for key in shown:
+            if key.id == _LAST[0]:  # from here on at the right-hand end
+                gap = max(0, self.size.width - x - sum(map(_room, shown[shown.index(key) :])))
+                found.append((" " * gap, look.style("dim", on="panel")))
+                x += gap
             found += [
                 (f" {key.shown}", look.style("accent", on="panel", bold=True)),
                 (f" {key.short} ", look.style("dim", on="panel")),
             ]
+            self._spots.append((range(x, x + _room(key)), key))
+            x += _room(key)
         return found
 
     def _shown(self) -> list[Key]:
+        """The view's own keys first, as many as there is room for; how to learn the rest and the way out always."""
         own = self.top.own_keys
-        found = [*keys_of(self.top.active, own), *keys_of("app", own)]
+        here = [key for key in keys_of(self.top.active, own) if key.short]
         taken = {one for key in keys_of(self.top.active, own) for one in key.keys.split(",")}
-        keys = [key for key in found if key.short and (key.where != "app" or key.keys.split(",")[0] not in taken)]
-        last = [
-            key for key in keys if key.id in ("help", "quit")
-        ]  # how to learn the rest, and the way out, always stand
-        keys = [key for key in keys if key not in last]
-        while keys and sum(width(key.shown) + width(key.short) + 3 for key in (*keys, *last)) > self.size.width:
+        everywhere = [key for key in keys_of("app", own) if key.short and key.keys.split(",")[0] not in taken]
+        last = [key for key in everywhere if key.id in _LAST]
+        keys = [*here, *(key for key in everywhere if key not in last and key.action != self.top.active)]
+        while keys and sum(map(_room, (*keys, *last))) > self.size.width:
             keys.pop()
         return [*keys, *last]
 
     async def on_click(self, event: events.Click) -> None:
-        index = self._part_at(event.x)
-        if index is not None and not self.top.message:
-            await self.top.run_action(self._shown()[index // 2].action, self.top.active_view)
+        """Press the key that was clicked on."""
+        key = next((key for columns, key in self._spots if event.x in columns), None)
+        if key is not None and not self.top.message:
+            await self.top.run_action(key.action, self.top if key.where == "app" else self.top.active_view)
+
+
+#: these keys stand at the right-hand end whatever there is room for
+_LAST = ("help", "quit")
+
+
+def _room(key: Key) -> int:
+    return width(key.shown) + width(key.short) + 3
