@@ -94,9 +94,10 @@ class Terminal:
         name = os.ttyname(slave)
         actions = [(os.POSIX_SPAWN_OPEN, 0, name, os.O_RDWR, 0), *((os.POSIX_SPAWN_DUP2, 0, end) for end in (1, 2))]
         terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+        own = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
         self.born = time.perf_counter()
         # the first terminal that the leader of a session opens becomes its own: ctrl+c and window sizes reach it
-        self.pid = os.posix_spawnp(command[0], command, terminal | dict(environment), file_actions=actions, setsid=True)
+        self.pid = os.posix_spawnp(command[0], command, terminal | own, file_actions=actions, setsid=True)
         os.close(slave)
         self._reader = threading.Thread(target=self._read, name="terminal", daemon=True)
         self._reader.start()
@@ -171,6 +172,10 @@ class Terminal:
             self.until(self._reaped, 10)
         self._reader.join(2)
         os.close(self._master)
+
+    def modes(self) -> int:
+        """The flags of the line: echo, whole lines, signals."""
+        return int(termios.tcgetattr(self._master)[3])
 
     # what it shows
 

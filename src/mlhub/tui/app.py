@@ -71,6 +71,9 @@ class Workspace(Widget):
     def layout(self) -> Layout:
         return self._panes
 
+    def render(self) -> str:
+        return ""  # Textual's own word would be the name of the class, for the moment before the views stand there
+
     def on_resize(self) -> None:
         self.app.arrange()  # type: ignore[attr-defined]
 
