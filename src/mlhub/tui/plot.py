@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -290,21 +290,20 @@ def _raw(low: Floats, high: Floats, tall: int) -> NDArray[np.bool_]:
 def _merge(
     layer: list[tuple[NDArray[np.bool_], Curve]], inks: Inks, glyphs: Glyphs, *, dim: bool
 ) -> tuple[NDArray[np.uint8] | None, NDArray[np.int16]]:
-    total: Any = None
+    total: NDArray[np.uint8] | None = None
     colours = np.zeros((0, 0), np.int16)
     for dots, curve in layer:
         bits = braille(dots) if glyphs.unicode else _halves(dots)
         if total is None:
             total, colours = np.zeros_like(bits), np.zeros(bits.shape, np.int16)
         colours[bits > 0] = inks("dim" if dim else "run", curve.colour)
-        total |= bits
+        np.bitwise_or(total, bits, out=total)
     return total, colours
 
 
 def _halves(dots: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Two dots above each other: 1 the lower, 2 the upper."""
-    found: NDArray[np.uint8] = dots[1::2].astype(np.uint8) | (dots[::2].astype(np.uint8) << 1)
-    return found
+    return np.where(dots[::2], 2, 0).astype(np.uint8) + dots[1::2].astype(np.uint8)
 
 
 def _characters(bits: NDArray[np.uint8], glyphs: Glyphs) -> NDArray[np.uint32]:

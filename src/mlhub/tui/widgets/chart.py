@@ -20,6 +20,7 @@ from textual.widget import Widget
 from mlhub.text import fit, number, one_line, width
 from mlhub.tui import theme
 from mlhub.tui.axes import Curve
+from mlhub.tui.pages import SYSTEM
 from mlhub.tui.plot import Glyphs, Plotter, Scale, column_of, read_at, x_of
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ _JUMP = 8
 _DIM = 0.42
 #: a chart this low has no row of words
 _TITLED = 3
-#: what the names of a run's system metrics begin with
-SYSTEM = "system/"
 
 
 class Chart(Widget):
