@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlhub.tui.widgets.cells import Cell
 
 _COLUMNS = (Column("on", "", 3), Column("title", "column", 16), Column("about", "what it shows", 10, flex=True))
-_KEYS = "space on/off   K J earlier, later   / find   0 the usual ones   enter done   esc cancel"
+_KEYS = "space on/off  K J earlier, later  / find  0 usual  enter done  esc cancel"
 
 
 class ColumnPicker(ModalScreen[list[str] | None]):
@@ -90,15 +90,17 @@ class ColumnPicker(ModalScreen[list[str] | None]):
         self._input.focus()
 
     def action_switch(self) -> None:
-        """The column under the cursor, which stays on its line so that the next one can follow."""
-        name = self._table.cursor_key
+        """The column under the cursor, which goes on to the next."""
+        name, keys = self._table.cursor_key, self._table.keys
         if not isinstance(name, str):
             return
         if name in self._chosen:
             self._chosen.remove(name)
         else:
             self._chosen.append(name)
+        after = keys[min(keys.index(name) + 1, len(keys) - 1)]
         self._show()
+        self._table.move_to_key(after)
 
     def action_shift(self, by: int) -> None:
         """Further to the left, or to the right."""

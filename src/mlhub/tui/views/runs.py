@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.widgets import Static
 
 from mlhub.query import QueryError, parse
-from mlhub.text import number, one_line
+from mlhub.text import number, one_line, width
 from mlhub.tui import theme
 from mlhub.tui.columns import FIELDS, Field, choices, field_of, usual
 from mlhub.tui.keys import bindings
@@ -19,6 +19,7 @@ from mlhub.tui.roster import Group, Roster
 from mlhub.tui.runcells import Row
 from mlhub.tui.view import View, plain
 from mlhub.tui.widgets.filterline import FilterLine
+from mlhub.tui.widgets.preview import Preview
 from mlhub.tui.widgets.table import Banner, Column, Table
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class RunsView(View):
         self._table = Table(frozen=2)
         self._advice = Static(plain(_NONE))
         self._advice.display = False
+        self._preview = Preview()
         self._line: FilterLine
         self._roster = Roster()
         self._error: str | None = None
@@ -63,12 +65,13 @@ class RunsView(View):
         #: what a row's cells were made of, and the cells
         self._made: dict[int, tuple[Run, Sketch | None, bool, int, tuple[Cell, ...]]] = {}
         self._heads: dict[str, tuple[Group, bool, Banner]] = {}
-        self._loaded = False
+        self._live = self._loaded = False
 
     def content(self) -> ComposeResult:
         self._line = FilterLine(self.model.prefs.filter, _EXAMPLE)
         yield self._table
         yield self._advice
+        yield self._preview
         yield self._line
 
     def main(self) -> Widget:
@@ -89,11 +92,30 @@ class RunsView(View):
                 self._roster.forget()
             self._arranged = arranged
             self._arrange()
-            return
-        second = int(time.time()) if model.runs.counts.get("running") else 0
+        self._draw()
+        second = int(time.time()) if self._live else 0
         touched = (model.series.version, model.selection.version, second)
         if touched != self._touched:
             self._touch(touched)
+
+    def _draw(self) -> None:
+        """The curve of the run under the cursor, where no other view shows it."""
+        if not self._preview.display:
+            self._preview.put_away(self.model)
+            return
+        run = self.model.focused
+        self._preview.pull(self.model, self.look, run, self._roster.metric_of(run) if run is not None else "")
+
+    def placed(self, *, beside: bool) -> None:
+        super().placed(beside=beside)
+        self._show_parts()
+
+    def _show_parts(self) -> None:
+        """What to do next where there is nothing to see; the curve where there is room."""
+        none = not self.model.runs.runs and self.model.runs.settled
+        self._advice.display = none
+        self._table.display = not none
+        self._preview.display = not none and not self.beside and not self.top.zoomed
 
     def _load(self) -> None:
         """What the user left, the day before."""
@@ -107,6 +129,7 @@ class RunsView(View):
         roster, runs = self._roster, self.model.runs
         mixed = roster.mixed
         roster.take(runs.runs)
+        self._live = any(run.status == "running" for run in runs.runs)
         if mixed != roster.mixed:
             self._made = {}
         self._lay_columns()
@@ -115,7 +138,7 @@ class RunsView(View):
         focus = self.model.selection.focus
         if focus is not None and focus != self._table.cursor_key:
             self._table.move_to_key(focus)
-        self._advise()
+        self._show_parts()
         self._say()
         self._want()
 
@@ -133,12 +156,6 @@ class RunsView(View):
         by_id = self.model.runs.by_id
         runs = [run for key in self._table.rows_in_sight if isinstance(key, int) and (run := by_id.get(key))]
         self.model.series.want_sketches(runs, {run.id: self._roster.metric_of(run) for run in runs})
-
-    def _advise(self) -> None:
-        """What to do next, where there is nothing to see."""
-        none = not self.model.runs.runs and self.model.runs.settled
-        self._advice.display = none
-        self._table.display = not none
 
     def _say(self) -> None:
         roster, whole = self._roster, len(self.model.runs.runs)
@@ -172,6 +189,8 @@ class RunsView(View):
             title = theme.glyph(theme.ALERT)
         if field.id == roster.sort:
             title = theme.glyph(("↓", "v") if field.down != roster.turned else ("↑", "^")) + title
+        if ":" in field.id:  # a metric's name, which should be read whole
+            wide = max(wide, min(width(title), 16))
         return Column(field.id, title, wide, field.right, field.flex)
 
     # cells
@@ -353,6 +372,7 @@ class RunsView(View):
 
     def restyle(self) -> None:
         self._made, self._heads = {}, {}
+        self._preview.refresh_look()
         super().restyle()
         self._arranged = ()
 
