@@ -30,6 +30,15 @@ def _style(colour: str, back: str, bold: bool, reverse: bool) -> Style:
     return Style(color=colour, bgcolor=back, bold=bold or None, reverse=reverse or None)
 
 
+#: what Textual's own style sheet wants from a theme of sixteen colours, and doesn't make itself
+_ANSI = {
+    "ansi-background": "ansi_black", "ansi-foreground": "ansi_white", "border-blurred": "ansi_black",
+    "input-cursor-background": "ansi_default", "input-cursor-foreground": "ansi_default",
+    "input-cursor-text-style": "reverse", "input-selection-background": "ansi_blue",
+    "input-selection-foreground": "ansi_bright_white",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Look:
     """A theme. Colours are Rich's words; `runs` are those of overlaid curves, far apart from each other."""
@@ -97,7 +106,7 @@ class Look:
             name=self.name, primary=named(self.accent), secondary=named(self.info), warning=named(self.warn),
             error=named(self.bad), success=named(self.good), accent=named(self.accent), foreground=named(self.text),
             background=named(self.back), surface=named(self.back), panel=named(self.panel), boost=named(self.panel),
-            dark=self.dark, ansi=self.ansi,
+            dark=self.dark, ansi=self.ansi, variables=dict(_ANSI if self.ansi else ()),
         )  # fmt: skip
 
 
