@@ -1,4 +1,4 @@
-"""Quantities of the machine over time: one table of moments, bounded, whose older half grows coarser when it is full.
+"""Quantities of the machine over time: one table of moments, bounded, whose older part grows coarser when it is full.
 
 Written by one thread and read by another without a lock: rows that were published never change, a table that must
 change is made anew. Imported after the first paint, as it needs numpy.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.floating]
 
-#: moments kept; at one a second the newest 34 minutes stay as they were read
+#: moments kept; at one a second the newest quarter of an hour stays as it was read
 CAPACITY = 4096
 #: a value holds until the next one, but not longer than this: then nobody has looked
 HOLD_SECONDS = 15.0
@@ -28,13 +28,15 @@ _SPANS = (300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 3
 class Table(NamedTuple):
     """`names`: the column of each quantity. `times` rise; `values`: moments x columns, NaN where it was not told.
 
-    Of both only the first `length` rows count.
+    Of both only the first `length` rows count. Before the time `fine` they are means over `coarse` seconds.
     """
 
     names: Mapping[str, int]
     times: Floats
     values: Floats
     length: int
+    fine: float = -math.inf
+    coarse: float = 10.0
 
 
 class History:
@@ -53,7 +55,7 @@ class History:
         if table.length and at <= table.times[table.length - 1]:
             return
         if table.length == self._capacity:
-            table = _thinned(table)
+            table = _thinned(table, self._capacity)
         row = table.values[table.length]
         row[:] = np.nan
         for name, value in values.items():
@@ -95,7 +97,8 @@ class History:
         edges = (last - columns + 1 + np.arange(columns + 1)) * part
         cuts = np.searchsorted(table.times[: table.length], edges)
         means = _means(table.values[cuts[0] : cuts[-1]], cuts - cuts[0])
-        held = _hold(means, max(1, math.ceil(HOLD_SECONDS / part)))
+        hold = np.where(edges[:-1] > table.fine + table.coarse, HOLD_SECONDS, max(HOLD_SECONDS, table.coarse))
+        held = _hold(means, np.maximum(1, np.ceil(hold / part))[:, None])
         return {name: held[:, column].tolist() for name, column in table.names.items()}
 
 
@@ -112,21 +115,27 @@ def _means(values: Floats, cuts: NDArray[np.intp]) -> Floats:
     return found
 
 
-def _hold(values: Floats, longest: int) -> Floats:
-    """Missing values filled with the last one before them, over at most `longest` rows."""
+def _hold(values: Floats, longest: Floats) -> Floats:
+    """Missing values filled with the last one before them, if it is at most `longest` rows before."""
     rows = np.arange(len(values))[:, None]
     before = np.maximum.accumulate(np.where(np.isnan(values), -1, rows), axis=0)
     filled = np.take_along_axis(values, np.maximum(before, 0), axis=0)
     return np.where((before >= 0) & (rows - before <= longest), filled, np.nan)
 
 
-def _thinned(table: Table) -> Table:
-    """With each two moments of the older half made one."""
-    half = table.length // 4 * 2
-    pairs = _means(table.values[:half], np.arange(0, half + 1, 2))
+def _thinned(table: Table, capacity: int) -> Table:
+    """With all but the newest quarter made coarse: means over the shortest interval that makes them half the table."""
+    old = table.length - capacity // 4
+    interval = table.coarse
+    while True:
+        parts = np.floor(table.times[:old] / interval)
+        cuts = np.concatenate(([0], np.flatnonzero(np.diff(parts)) + 1, [old]))
+        if len(cuts) - 1 <= capacity // 2:
+            break
+        interval *= 2
+    few, rest = len(cuts) - 1, table.length - old
     times, values = np.empty_like(table.times), np.full_like(table.values, np.nan)
-    rest = table.length - half
-    times[: half // 2], values[: half // 2] = table.times[1:half:2], pairs
-    times[half // 2 : half // 2 + rest] = table.times[half : table.length]
-    values[half // 2 : half // 2 + rest] = table.values[half : table.length]
-    return Table(table.names, times, values, half // 2 + rest)
+    times[:few], values[:few] = table.times[cuts[1:] - 1], _means(table.values[:old], cuts)
+    times[few : few + rest] = table.times[old : table.length]
+    values[few : few + rest] = table.values[old : table.length]
+    return Table(table.names, times, values, few + rest, float(table.times[old]), interval)
