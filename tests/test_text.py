@@ -92,3 +92,13 @@ def test_the_nearest_word_is_named() -> None:
 @pytest.mark.parametrize("stored", ["noon", "", "0001-01-01T00:00:00+23:59", "\ud800"])
 def test_what_is_no_time_is_shown_as_missing(stored: str) -> None:
     assert (local_time(stored), seconds_between(stored, now())) == ("–", None)
+
+
+@pytest.mark.parametrize("text", ["❤\ufe0f", "👩\u200d👧", "👍\U0001f3fd", "a\ud800b", "a\U000e0041b", "a\u3164b"])
+def test_what_only_changes_the_looks_and_half_a_surrogate_pair_are_taken_out(text):
+    assert len(one_line(text)) == sum(letter in "❤👩👧👍ab" for letter in text)
+
+
+@pytest.mark.parametrize(("text", "columns"), [("\u1112\u1161\u11ab", 2), ("e\u0301", 1), ("a\u20dd", 1), ("한x", 3)])
+def test_marks_and_parts_of_syllables_take_no_column_of_their_own(text, columns):
+    assert width(text) == columns

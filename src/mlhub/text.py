@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import UTC, datetime
+from functools import lru_cache
 
-#: C0 (but tab and newline), DEL, C1, bidirectional controls, zero-width joiners and marks, separators of lines
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
+#: C0 (but tab and newline), DEL, C1, bidirectional controls, zero-width joiners and marks, selectors of an emoji's looks
+#: (skin too: what follows would shift), separators of lines, blanks that look like nothing, halves of surrogate pairs
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u034f\u061c\u115f\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001f3fb-\U0001f3ff\U000e0000-\U000e0fff]"
+)
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 #: whole escape sequences (CSI, OSC and its like up to their end, two-byte ones), so that no half of one is left as text
 _ESCAPE = re.compile(
@@ -49,9 +54,10 @@ def width(text: str) -> int:
     return sum(_cell(character) for character in text)
 
 
+@lru_cache(4096)
 def _cell(character: str) -> int:
-    if unicodedata.combining(character) or character == "\ufe0f":
-        return 0
+    if unicodedata.category(character) in ("Mn", "Me", "Mc", "Cf") or "\u1160" <= character <= "\u11ff":
+        return 0  # marks, and the vowels and ends of Korean syllables written in parts
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
