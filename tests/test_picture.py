@@ -88,5 +88,10 @@ def test_a_missing_file_a_folder_and_a_pipe_are_told(tmp_path):
     assert reason(tmp_path / "pipe") == "not a file"
 
 
-def test_the_nearest_of_the_cube():
-    assert [cube((0, 0, 0)), cube((255, 0, 0)), cube((255, 255, 255)), cube((100, 100, 100))] == [16, 196, 231, 102]
+@pytest.mark.parametrize(
+    ("pixel", "number"),
+    [((0, 0, 0), 16), ((255, 0, 0), 196), ((255, 255, 255), 231), ((98, 98, 98), 241), ((49, 49, 49), 236),
+     ((95, 135, 175), 67), ((244, 244, 244), 255)],
+)  # fmt: skip
+def test_the_nearest_of_256_colours(pixel, number):
+    assert cube(pixel) == number

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from bisect import bisect
 
 from mlhub.errors import MlhubError
 
@@ -26,6 +27,9 @@ WIDTH, HEIGHT, GAP = 14, 7, 2
 _PAPER = (244, 244, 244, 255)
 #: pixels of the largest picture that is decoded: 200 MB
 _LARGEST = 50_000_000
+#: what xterm and all after it show for the steps of the cube, and where one step is as near as the next
+_LEVELS = (0, 95, 135, 175, 215, 255)
+_BETWEEN = (48, 115, 155, 195, 235)
 
 
 def grid(tiles: list[tuple[Path, str]], columns: int) -> list[str]:
@@ -101,9 +105,13 @@ def fitting(width: int, height: int, columns: int, rows: int) -> tuple[int, int]
 
 
 def cube(pixel: Pixel) -> int:
-    """The number of the nearest of the 256 colours' 6x6x6 cube."""
-    red, green, blue = (round(channel / 51) for channel in pixel)
-    return 16 + 36 * red + 6 * green + blue
+    """The number of the nearest of 256 colours: their 6x6x6 cube, or their ramp of greys."""
+    at = [bisect(_BETWEEN, channel) for channel in pixel]
+    grey = max(0, min(23, round((sum(pixel) / 3 - 8) / 10)))
+    off = sum((channel - _LEVELS[place]) ** 2 for channel, place in zip(pixel, at, strict=True))
+    if sum((channel - 8 - 10 * grey) ** 2 for channel in pixel) < off:
+        return 232 + grey
+    return 16 + 36 * at[0] + 6 * at[1] + at[2]
 
 
 def true_colour() -> bool:

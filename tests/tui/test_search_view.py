@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import signal
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
 
 from mlhub.adapters import HASHING
 from mlhub.store.store import Store
+from mlhub.tui import thumbnails
 from mlhub.tui.widgets.fullpicture import FullPicture
 from tests.tui.conftest import open_top, screen_text, until
 from tests.tui.searching import fake, index_run
@@ -250,3 +252,17 @@ async def test_without_unicode_or_colours_pictures_are_characters(indexed, monke
         await query(pilot, view, "a dog")
         await until(pilot, lambda: ("@@@@" if setting[0] == "LANG" else "████") in screen_text(pilot.app))
         assert "▀" not in screen_text(pilot.app)
+
+
+async def test_a_picture_that_takes_its_time_is_drawn_when_it_has_come(indexed, monkeypatch):
+    begin, draw = threading.Event(), thumbnails.draw
+    monkeypatch.setattr(thumbnails, "draw", lambda wanted: (wanted.width < 20 or begin.wait(20)) and draw(wanted))
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    async with searching(indexed) as (pilot, view):
+        await query(pilot, view, "a dog")
+        await pilot.press("enter")
+        await until(pilot, lambda: "reading the picture" in screen_text(pilot.app))
+        begin.set()
+        await until(pilot, lambda: "reading the picture" not in screen_text(pilot.app))
+        line = pilot.app.screen.query_one("Canvas").render_line(8)
+        assert "#ff0000" in [segment.style.bgcolor.name for segment in line]

@@ -139,8 +139,6 @@ class SearchView(View):
         self._shown = reply
         self.pictures.forget_reasons()
         self.tiles.show(reply.hits, as_list=reply.query.to == "text")
-        if reply.hits and self.line.has_focus and self.line.value == reply.query.words:
-            self.tiles.focus()
 
     def _say(self) -> None:
         lines = [
@@ -238,6 +236,7 @@ class SearchView(View):
             return
         self._asked = words
         self.line.keep(words)
+        self.tiles.focus()  # the keys are for the results from now on, even if they are not there yet
         self.ask()
 
     def ask(self) -> None:

@@ -44,7 +44,9 @@ class FullPicture(ModalScreen[None]):
 
     def action_move(self, by: int) -> None:
         self._view.tiles.move(by, 0)
-        self.query_one(Canvas).refresh()
+        canvas = self.query_one(Canvas)
+        canvas.pull()
+        canvas.say("")
 
     def action_copy_path(self) -> None:
         self._view.action_copy_path()
@@ -75,9 +77,20 @@ class Canvas(Widget):
         self.refresh()
 
     def pull(self) -> None:
+        """Wish for the picture, and draw it once it has come; what is drawn changes here alone."""
         hit = self._view.tiles.chosen
-        if hit is not None and self._view.pictures.get(self._wanted(hit)) is not self._drawn:
+        if hit is None or not self.size:
+            return
+        wanted = self._wanted(hit)
+        drawn = self._view.pictures.get(wanted)
+        if drawn is None:
+            self._view.pictures.want([wanted, *self._view.tiles.wishes()])
+        if drawn is not self._drawn:
+            self._drawn = drawn
             self.refresh()
+
+    def on_resize(self) -> None:
+        self.pull()
 
     def words(self, hit: Hit) -> list[tuple[str, str]]:
         """The lines below the picture, each with its colour's name."""
@@ -93,14 +106,6 @@ class Canvas(Widget):
     def _wanted(self, hit: Hit) -> Wanted:
         rows = max(1, self.size.height - len(self.words(hit)) - 1)
         return Wanted(hit.image, self.size.width, rows, mode_of(self.top.look), whole=True)
-
-    def render_lines(self, crop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - Textual's own signature
-        hit = self._view.tiles.chosen
-        if hit is not None:  # wish for it once for all lines
-            wanted = self._wanted(hit)
-            self._view.pictures.want([wanted, *self._view.tiles.wishes()])
-            self._drawn = self._view.pictures.get(wanted)
-        return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         look, hit, columns = self.top.look, self._view.tiles.chosen, self.size.width
