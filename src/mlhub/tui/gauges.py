@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Line = list[tuple[str, Style]]
 
 _GIB = 1 << 30
+#: our own signs where the terminal has only letters
+_LETTERS = str.maketrans({"–": "-", "…": "~", "°": " "})
 #: columns of a gauge's label and value, and of its bar at most
 _LABEL, _VALUE, _LONGEST = 9, 16, 24
 #: a network or disk that does less than this a second does nothing
@@ -62,7 +64,8 @@ class Scene:
         return pair[0] if self.unicode else pair[1]
 
     def fill(self, line: Line, columns: int) -> Line:
-        return fill(line, columns, self.look.plain)
+        filled = fill(line, columns, self.look.plain)
+        return filled if self.unicode else [(text.translate(_LETTERS), style) for text, style in filled]
 
     def blank(self, columns: int) -> Line:
         return [(" " * columns, self.look.plain)]

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: seconds between two readings, and from the first to the second: rates need two
 _PERIOD, _FIRST = 5.0, 1.0
+#: over less, counters say nothing
+_SHORTEST = 0.2
 #: a wish for more frequent readings holds for so long
 _WISH = 3.0
 #: how much of a run's system.jsonl is read, of how many runs, and how old what is in it may be
@@ -161,6 +163,7 @@ class _Reader:
         self._home, self._feed = home, feed
         self._nvml = monitor.Nvml()
         self._before = time.monotonic(), monitor.counters()
+        self._rates: dict[str, float | None] = {}
         self._cores: list[tuple[float, float]] = []
         self._seen: dict[str, str] = {}
         self._alerts, self._raised = Alerts(), dict[str, dict[str, Any]]()
@@ -171,9 +174,7 @@ class _Reader:
         self._nvml.close()
 
     def read(self, *, cores: bool) -> Reading:
-        now, at, counters = time.monotonic(), time.time(), monitor.counters()
-        (then, old), self._before = self._before, (now, counters)
-        rates = monitor.rates(old, counters, now - then) if now - then > 0.2 else {}
+        at, rates = time.time(), self._measure()
         gpus, why = self._nvml.gpus()
         cards = tuple(
             Card(gpu, one_line(gpu.name), claims.processes, claims.claimed)
@@ -185,13 +186,21 @@ class _Reader:
             cards=cards,
             no_gpu="" if cards else one_line(why or "no GPU found"),
             lost=self._find_lost(cards),
-            cpu=rates.pop("cpu", None),
+            cpu=rates.get("cpu"),
             cores=self._each_core() if cores else (),
             memory=memory,
             disk=disk,
-            rates=rates,
+            rates={name: rate for name, rate in rates.items() if name != "cpu"},
             alerts=self._judge(at, cards, memory, disk),
         )
+
+    def _measure(self) -> dict[str, float | None]:
+        """Rates since the last time; over a moment too short to say anything, those of before."""
+        now, (then, old) = time.monotonic(), self._before
+        if now - then >= _SHORTEST:
+            counters = monitor.counters()
+            self._rates, self._before = monitor.rates(old, counters, now - then), (now, counters)
+        return self._rates
 
     def _claims(self, gpus: tuple[monitor.Gpu, ...]) -> list[Claims]:
         """Whose the processes are. What is known of the runs is looked up anew when a row has changed."""
