@@ -38,6 +38,11 @@ def lines_of(pilot) -> list[str]:
     return ["".join(text for text, _ in line) for line in sheet.drawn.lines]
 
 
+def raise_alert(folder: str, text: str) -> None:
+    line = f'{{"time":1.5,"name":"nan","severity":"fail","text":"{text}","state":"raised"}}\n'
+    Path(folder, "alerts.jsonl").write_text(line)
+
+
 async def test_beside_the_runs_it_shows_card_and_machine(ran, nvml):
     async with open_top(ran.home, (160, 45)) as pilot:
         await shows(pilot, "GPU 0  NVIDIA H100", "93 %", "61 °C", "CPU  ", "memory", "disk", "network", "history 5 min")
@@ -119,8 +124,7 @@ async def test_m_turns_the_meters_off_and_says_how_they_come_back(ran, nvml):
 
 async def test_alerts_of_runs_are_told_with_their_time_and_name(cli, nvml):
     run = cli.json("run", "--name", "otter", "--", "sleep", "1000")
-    line = '{"time":1.5,"name":"nan","severity":"fail","text":"[red]loss is NaN\\u001b[2J","state":"raised"}\n'
-    Path(run["dir"], "alerts.jsonl").write_text(line)
+    raise_alert(run["dir"], "[red]loss is NaN\\u001b[2J")
     async with open_top(cli.home, (80, 24)) as pilot:
         await pilot.press("6")
         said = await shows(pilot, "otter  [red]loss is NaN")
