@@ -63,9 +63,20 @@ def read(path: Path, width: int, height: int, *, whole: bool = False) -> list[li
 
     Raises MlhubError with a reason of a few words.
     """
+    small = load(path, width, height, whole=whole)
+    data = small.tobytes()
+    line = 3 * small.width
+    return [
+        [(data[i], data[i + 1], data[i + 2]) for i in range(start, start + line, 3)]
+        for start in range(0, len(data), line)
+    ]
+
+
+def load(path: Path, width: int, height: int, *, whole: bool = False) -> Image:
+    """The same as an image of Pillow's."""
     pillow = _pillow()
     try:
-        small = _scaled(pillow, path, width, height, whole=whole)
+        return _scaled(pillow, path, width, height, whole=whole)
     except MlhubError:
         raise
     except FileNotFoundError:
@@ -76,12 +87,6 @@ def read(path: Path, width: int, height: int, *, whole: bool = False) -> list[li
         raise MlhubError(error.strerror or "damaged") from None
     except Exception:  # what decoders raise for a torn file is anybody's guess: SyntaxError, struct.error, …
         raise MlhubError("damaged") from None
-    data = small.tobytes()
-    line = 3 * small.width
-    return [
-        [(data[i], data[i + 1], data[i + 2]) for i in range(start, start + line, 3)]
-        for start in range(0, len(data), line)
-    ]
 
 
 def _scaled(pillow: ModuleType, path: Path, width: int, height: int, *, whole: bool) -> Image:

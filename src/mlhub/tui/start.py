@@ -24,8 +24,10 @@ def start(home: Home, settings: Settings, focus: int | None = None) -> None:
     feed = Feed(home, settings)  # reads while Textual is being loaded
     model = open_model(home, settings, feed)
     try:
+        from mlhub.tui import graphics
         from mlhub.tui.app import Top
 
+        graphics.load()  # it asks the terminal, which nobody can while the screen reads the keys
         app = Top(model, own, focus)
         feed.ready.wait(0.5)  # rows on the first picture, where that costs no patience
         app.run()

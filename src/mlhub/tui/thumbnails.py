@@ -21,16 +21,18 @@ from textual.strip import Strip
 
 from mlhub import picture
 from mlhub.errors import MlhubError
-from mlhub.tui import theme
+from mlhub.tui import graphics, theme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from PIL.Image import Image
+
     from mlhub.picture import Pixel
     from mlhub.tui.theme import Look
 
-Mode = Literal["24bit", "256", "shade", "ascii"]
+Mode = Literal["24bit", "256", "shade", "ascii", "pixels"]
 
 #: cells that are kept: some two thousand tiles, or ten pictures as large as a large terminal
 _CELLS = 200_000
@@ -50,11 +52,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """Lines of cells, as many and as wide as the picture is; or `reason`, in a few words, why there are none."""
+    """Lines of cells, as many and as wide as the picture is; or `reason`, in a few words, why there are none.
+
+    In mode `pixels` it is an `image` instead, for `mlhub.tui.graphics`.
+    """
 
     lines: tuple[Strip, ...] = ()
     width: int = 0
     reason: str = ""
+    image: Image | None = None
 
 
 def mode_of(look: Look) -> Mode:
@@ -135,6 +141,9 @@ class Thumbnails:
 def draw(wanted: Wanted) -> Thumbnail:
     """Decode one; whatever is wrong with it is its reason."""
     try:
+        if wanted.mode == "pixels" and (cell := graphics.cell()):
+            image = picture.load(wanted.path, wanted.width * cell[0], wanted.height * cell[1], whole=True)
+            return Thumbnail(width=-(-image.width // cell[0]), image=image)
         rows = picture.read(wanted.path, wanted.width, 2 * wanted.height, whole=wanted.whole)
     except MlhubError as error:
         return Thumbnail(reason=error.message)

@@ -10,6 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mlhub.text import fit, one_line, pad, width
+from mlhub.tui import graphics
 from mlhub.tui.thumbnails import Wanted, mode_of
 
 if TYPE_CHECKING:
@@ -88,9 +89,24 @@ class Canvas(Widget):
         if drawn is not self._drawn:
             self._drawn = drawn
             self.refresh()
+            if graphics.cell():
+                self._mount_image()
 
     def on_resize(self) -> None:
         self.pull()
+
+    def _mount_image(self) -> None:
+        """Have the terminal draw it, in the middle of its room."""
+        self.query("*").remove()
+        drawn, cell = self._drawn, graphics.cell()
+        if drawn is None or drawn.image is None or cell is None or self._view.tiles.chosen is None:
+            return
+        rows = -(-drawn.image.height // cell[1])
+        image = graphics.widget(drawn.image)
+        image.styles.width, image.styles.height = drawn.width, rows
+        room = self.size.height - len(self.words(self._view.tiles.chosen)) - 1
+        image.styles.offset = ((self.size.width - drawn.width) // 2, max(0, (room - rows) // 2))
+        self.mount(image)
 
     def words(self, hit: Hit) -> list[tuple[str, str]]:
         """The lines below the picture, each with its colour's name."""
@@ -105,7 +121,8 @@ class Canvas(Widget):
 
     def _wanted(self, hit: Hit) -> Wanted:
         rows = max(1, self.size.height - len(self.words(hit)) - 1)
-        return Wanted(hit.image, self.size.width, rows, mode_of(self.top.look), whole=True)
+        mode = "pixels" if graphics.cell() else mode_of(self.top.look)
+        return Wanted(hit.image, self.size.width, rows, mode, whole=True)
 
     def render_line(self, y: int) -> Strip:
         look, hit, columns = self.top.look, self._view.tiles.chosen, self.size.width
