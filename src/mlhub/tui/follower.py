@@ -16,7 +16,7 @@ import numpy as np
 
 from mlhub.metrics import find_marks, read_marks
 from mlhub.text import one_line
-from mlhub.tui.points import MOST, Growing, Points, make_points
+from mlhub.tui.points import LARGEST, MOST, Growing, Points, make_points
 from mlhub.tui.records import Decoder
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class _Metric:
         self.events: list[tuple[float, float, int, bool]] = []
 
     def add(self, step: Floats, when: Floats, value: Floats, most: int) -> None:
-        bad = np.flatnonzero(~np.isfinite(value))
+        bad = np.flatnonzero(~(np.abs(value) <= LARGEST))
         for row in bad[-_MOST_EVENTS:]:
             kind = NAN if np.isnan(value[row]) else INFINITE if value[row] > 0 else NEGATIVE
             self.events.append((float(step[row]), float(when[row]), kind, False))

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 _LABELLED = 6
 #: a narrower chart has no words beside the y axis
 _GUTTERED = 24
-#: raw values are shown beside smoothed ones for so many curves; more are no picture
-_RAW_CURVES = 4
 #: the raw values' part that sets the y axis while they are smoothed: a spike must not flatten the rest
 _CORE = (2.0, 98.0)
 #: a cursor so far behind a curve's end, as a share of its length, still reads its last point
@@ -65,6 +63,7 @@ class _Shape(NamedTuple):
     curve: Curve
     now: Trace
     old: list[Trace]
+    raw: bool  # whether its raw values are shown beside the smoothed ones: of the last one alone, or it is no picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +160,7 @@ def _shapes(curves: Sequence[Curve], scale: Scale, marks: Floats) -> list[_Shape
             continue
         now = trace(curve.series.points, edges, reach, by_time=by_time)
         old = [trace(part, edges, reach, by_time=by_time) for part in curve.series.superseded]
-        found.append(_Shape(curve, now, old))
+        found.append(_Shape(curve, now, old, scale.smoothing > 0 and curve is curves[-1]))
     return found
 
 
@@ -178,7 +177,7 @@ def _extent(shapes: list[_Shape], scale: Scale) -> tuple[float, float] | None:
             parts.append(part.line[np.isfinite(part.line)])
             raw = np.concatenate((part.low, part.high))
             raw = raw[np.isfinite(raw)]
-            if len(raw) and scale.smoothing and len(shapes) <= _RAW_CURVES:
+            if len(raw) and shape.raw:
                 parts.append(np.percentile(raw, _CORE))
             elif len(raw) and not scale.smoothing:
                 parts.append(raw)
@@ -254,7 +253,7 @@ def _write(picture: Picture, row: int, x: int, words: str, ink: int) -> None:
 
 
 def _paint_curves(picture: Picture, shapes: list[_Shape], scale: Scale, rows: int, inks: Inks, glyphs: Glyphs) -> None:
-    """Raw values and what was superseded dimmed, under the lines; where lines cross, the last one's colour counts."""
+    """Raw values and what was superseded dimmed, under the lines; where lines cross, a cell is the last one's."""
     if picture.y is None:
         return
     tall = rows * glyphs.tall
@@ -267,7 +266,7 @@ def _paint_curves(picture: Picture, shapes: list[_Shape], scale: Scale, rows: in
             for values in (shape.now.low, shape.now.high, shape.now.line)
         )
         dots = stroke(line, tall)
-        if scale.smoothing and len(shapes) <= _RAW_CURVES:
+        if shape.raw:
             faint.append((_raw(low, high, tall), shape.curve))
         elif not scale.smoothing:
             dots |= band(low, high, tall)
@@ -296,8 +295,9 @@ def _merge(
         bits = braille(dots) if glyphs.unicode else _halves(dots)
         if total is None:
             total, colours = np.zeros_like(bits), np.zeros(bits.shape, np.int16)
-        colours[bits > 0] = inks("dim" if dim else "run", curve.colour)
-        np.bitwise_or(total, bits, out=total)
+        here = bits > 0
+        colours[here] = inks("dim" if dim else "run", curve.colour)
+        total[here] = bits[here] | (total[here] if dim else 0)  # lines keep their colours, a haze is a haze
     return total, colours
 
 

@@ -22,6 +22,8 @@ MOST = 1 << 20
 #: points that are kept of what a later attempt superseded
 _MOST_OLD = 1 << 15
 _FIRST = 256
+#: what is beyond counts as infinite: sums and weights of such values would be
+LARGEST = 1e150
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +95,7 @@ class Growing:
         last = self._arrays[1][start - 1] if start else -np.inf
         self._arrays[0][start:end] = step
         self._arrays[1][start:end] = _rising(time, last)
-        self._arrays[2][start:end] = np.where(np.isfinite(value), value, np.nan)
+        self._arrays[2][start:end] = np.where(np.abs(value) <= LARGEST, value, np.nan)
         self._count = end
         self._sum_up()
 

@@ -113,12 +113,17 @@ class Decoder:
             self._names, self._lines = (), None
         elif (len(names), mixed) != (len(self._names), self._mixed):
             self._names, self._mixed = tuple(names), mixed
-            fields = [(f"f{i}", object if name in mixed else float | str | None, None) for i, name in enumerate(names)]
-            kind = msgspec.defstruct(
-                "Record", fields, rename={f"f{i}": name for i, name in enumerate(names)}, gc=False,
-                forbid_unknown_fields=True,
-            )  # fmt: skip
-            self._lines = msgspec.json.Decoder(kind)
+            self._lines = None
+            with contextlib.suppress(ValueError):  # a key that no struct takes: control characters, quotes
+                self._lines = msgspec.json.Decoder(self._make_struct())
+
+    def _make_struct(self) -> type[msgspec.Struct]:
+        return msgspec.defstruct(
+            "Record",
+            [(f"f{i}", object if name in self._mixed else float | str | None, None)
+             for i, name in enumerate(self._names)],
+            rename={f"f{i}": name for i, name in enumerate(self._names)}, gc=False, forbid_unknown_fields=True,
+        )  # fmt: skip
 
 
 def _numbers(values: Iterable[object]) -> Column:

@@ -5,6 +5,7 @@ A file is read again only where it has grown. Whole series are `mlhub.tui.follow
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections import deque
@@ -34,11 +35,14 @@ _MOST = 1024
 _SEARCHED, _BLOCK = 1 << 28, 1 << 20
 #: seconds that the speed is taken over, and between two of its points
 _SPAN, _APART = 60.0, 0.5
+#: epochs that samples must span to tell how long one is
+_EPOCHS = 4
 
 
 class _Sample(NamedTuple):
     step: float
     value: float
+    epoch: float
 
 
 class Sketcher:
@@ -110,8 +114,9 @@ class Sketcher:
         self._samples = []
         key = msgspec.json.encode(self.metric) + b":"
         offset = 0
-        while offset < self._size - _END and len(self._samples) < _MOST // 2:
-            data = os.pread(fd, _BLOCK, offset)
+        limit = self._size - _END  # what follows is read anyway
+        while offset < limit and len(self._samples) < _MOST // 2:
+            data = os.pread(fd, min(_BLOCK, limit - offset), offset)
             end = data.rfind(b"\n") + 1
             hit = data.find(key, 0, end)
             while hit >= 0:
@@ -135,29 +140,37 @@ class Sketcher:
 
     def _take(self, data: bytes, base: int, *, end: bool = False) -> None:
         """Add the records of whole lines. `end`: the newest ones, of which the pace is taken too."""
-        if end and (marks := read_marks(data, base)):
-            self._marks = [*self._marks, *(mark for mark in marks if all(mark.offset != m.offset for m in self._marks))]
-            for mark in marks:
-                self._samples = [sample for sample in self._samples if sample.step <= mark.step]
-                self._turns = [turn for turn in self._turns if turn[0] <= mark.step]
+        start = 0
+        for mark in read_marks(data, base):
+            self._take_part(data[start : mark.offset - base], base + start, end=end)
+            start = mark.offset - base
+            if end:
+                self._begin_attempt(mark)
+        self._take_part(data[start:], base + start, end=end)
+
+    def _begin_attempt(self, mark: Mark) -> None:
+        """What is beyond its step was superseded."""
+        if all(mark.offset != known.offset for known in self._marks):
+            self._marks.append(mark)
+        self._samples = [sample for sample in self._samples if sample.step <= mark.step]
+        self._turns = [turn for turn in self._turns if turn[0] <= mark.step]
+        self._pace.clear()
+
+    def _take_part(self, data: bytes, base: int, *, end: bool) -> None:
+        """Records of one attempt."""
         most = min((mark.step for mark in self._marks if mark.offset > base), default=None)
         for record in self._objects(data):
-            if is_mark(record):
-                self._pace.clear()
-                self._samples = [sample for sample in self._samples if sample.step <= (_number(record, "step") or 0)]
-                continue
             step = _number(record, "step")
-            if step is not None and (most is None or step <= most):
+            if step is not None and not is_mark(record) and (most is None or step <= most):
                 self._add(record, step, end=end)
         if len(self._samples) > _MOST:
             half = _MOST // 2
             self._samples = [*self._samples[:half:2], *self._samples[half:]]
 
     def _add(self, record: dict[str, object], step: float, *, end: bool) -> None:
-        value = _number(record, self.metric)
+        value, epoch = _number(record, self.metric), _number(record, "epoch")
         if value is not None:
-            self._samples.append(_Sample(step, value))
-        epoch = _number(record, "epoch")
+            self._samples.append(_Sample(step, value, math.nan if epoch is None else epoch))
         if epoch is not None and (not self._turns or epoch > self._turns[-1][1]):
             self._turns.append((step, epoch))
         if end:
@@ -195,12 +208,19 @@ class Sketcher:
         return (step - first[1]) / (time - first[0])
 
     def _steps_an_epoch(self) -> float | None:
-        """The first beginning may be no beginning: where reading began."""
+        """From beginnings that were seen (the first may be none: where reading began), else as the samples suggest."""
         turns = self._turns if self._turns[:1] and self._turns[0][0] <= 1 else self._turns[1:]
-        if len(turns) < 2:
+        if len(turns) > 1:
+            (first, low), (last, high) = turns[0], turns[-1]
+            return (last - first) / (high - low)
+        samples = np.array([(sample.step, sample.epoch) for sample in self._samples if math.isfinite(sample.epoch)])
+        if len(samples) < _PLACES // 2 or samples[-1, 1] - samples[0, 1] < _EPOCHS:
             return None
-        (first, low), (last, high) = turns[0], turns[-1]
-        return (last - first) / (high - low)
+        samples = samples[np.argsort(samples[:, 0], kind="stable")]
+        even = np.linspace(samples[0, 0], samples[-1, 0], POINTS)  # newer ones lie closer to each other
+        samples = samples[np.unique(np.searchsorted(samples[:, 0], even))]
+        step, epoch = (samples - samples.mean(axis=0)).T
+        return float((step * step).sum() / (step * epoch).sum())
 
 
 def _number(record: dict[str, object], key: str) -> float | None:
@@ -213,7 +233,7 @@ def _integer(record: dict[str, object], key: str) -> int | None:
 
 
 def _shape(samples: Sequence[_Sample]) -> tuple[float, ...]:
-    """Means of at most `POINTS` equal parts of the steps; without those that have no value, NaN where none is finite."""
+    """Means of at most `POINTS` equal parts of the steps; parts without values are left out, NaN: none is finite."""
     if not samples:
         return ()
     array = np.array(samples)
@@ -221,7 +241,7 @@ def _shape(samples: Sequence[_Sample]) -> tuple[float, ...]:
     if len(array) <= POINTS:
         values = array[np.argsort(array[:, 0], kind="stable"), 1]
         return tuple(np.where(np.isfinite(values), values, np.nan).tolist())
-    step, value = array.T
+    step, value = array[:, 0], array[:, 1]
     low, high = step.min(), step.max()
     part = np.minimum((step - low) / max(high - low, 1e-9) * POINTS, POINTS - 1).astype(int)
     there = np.isfinite(value)

@@ -275,7 +275,8 @@ class ChartsView(View):
             entries = [entry._replace(values=self._values(curves.get(run.id), scale)) for entry, run in
                        zip(entries, self._runs, strict=True)]  # fmt: skip
             rows = min(1 + len(entries), max(2, self.size.height // 3))
-        self._legend.show(entries, "  ".join(at if self.beside else [*at, *settings]), _HEADINGS if rows > 1 else ())
+        words = at or settings[:2] if rows > 1 else at if self.beside else [*at, *settings]
+        self._legend.show(entries, "  ".join(words), _HEADINGS if rows > 1 else ())
         if self._legend.styles.height is None or self._legend.styles.height.value != rows:
             self._legend.styles.height = rows
 
