@@ -23,7 +23,7 @@ from mlhub.tui import layout, prefs, theme
 from mlhub.tui.acting import Acting
 from mlhub.tui.keys import KEYS, VIEWS, bindings
 from mlhub.tui.thrift import Thrifty
-from mlhub.tui.widgets.bars import KeyBar, StatusBar, TabBar
+from mlhub.tui.widgets.bars import Bar, KeyBar, StatusBar, TabBar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,12 +96,15 @@ class Main(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._compositor = Thrifty()
+        #: asked at each look: a query by their names costs more than all else of a look without news
+        self.bars: tuple[Bar, ...] = (StatusBar("status"), TabBar("tabs"), KeyBar("keys"))
 
     def compose(self) -> ComposeResult:
-        yield StatusBar("status")
-        yield TabBar("tabs")
+        status, tabs, keys = self.bars
+        yield status
+        yield tabs
         yield Workspace()
-        yield KeyBar("keys")
+        yield keys
         small = TooSmall()
         small.display = False
         yield small
@@ -211,9 +214,10 @@ class Top(Acting, App[None]):
         """One look: everything that is to be seen takes what is new."""
         if self.message and time.monotonic() > self._message_until:
             self.message = None
-        if len(self.screen_stack) == 1:
-            for bar in self.screen.query("StatusBar, TabBar, KeyBar"):
-                bar.pull()  # type: ignore[attr-defined]
+        if isinstance(self.screen, Main):
+            for bar in self.screen.bars:
+                if bar.is_mounted:
+                    bar.pull()
         if self.held:
             return
         for name in self.places:
