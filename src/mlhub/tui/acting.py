@@ -1,69 +1,37 @@
 """What the user does to runs from the screen: each asks where it can hurt, works in a thread, and says what came of it.
 
-Each is a line of steps: choose, ask, do, tell. Nothing here touches a row, a file or a process on the main thread:
-that is `mlhub.tui.deeds` with a store of its own. Quitting waits for a start that is under way, never for a stop.
+Each is a line of steps: choose, ask, do, tell. How they are carried out is `mlhub.tui.doing`'s, what is done to rows
+and processes `mlhub.tui.deeds`'.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from contextlib import suppress
-from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING
 
 from textual import work
 
 from mlhub.errors import MlhubError
-from mlhub.text import duration, one_line, width
+from mlhub.text import duration, one_line, seconds_between
+from mlhub.tui.doing import Doing, asking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
-
-    from textual.app import App
-    from textual.screen import ModalScreen
+    from collections.abc import Sequence
 
     from mlhub.store.runs import Run
-    from mlhub.store.store import Store
-    from mlhub.tui.app import Top
-    from mlhub.tui.deeds import Said
 
-    _App = App[None]
-else:
-    _App = object
-
-_T = TypeVar("_T")
-#: runs on each of which one may sit for long: beyond this nobody reads the list
+#: more runs than this nobody acts on at once
 _PLENTY = 1000
 
 
-def asking(action: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Any]:
-    """An action that asks something. Of two presses of its key, or of two such keys, one counts."""
-
-    @wraps(action)
-    async def once(self: Acting, *arguments: Any) -> None:  # noqa: ANN401 - the action's own
-        if self._asks:
-            return
-        self._asks = True
-        try:
-            await action(self, *arguments)
-        finally:
-            self._asks = False
-
-    return work(once)
-
-
-class Acting(_App):
+class Acting(Doing):
     """The actions of the app that change runs; mixed into `mlhub.tui.app.Top`."""
 
-    #: whether a question stands on the screen, or is being made
-    _asks = False
+    #: moves within the queue, one after the other
+    _moves: asyncio.Lock | None = None
     #: what was typed as tags
     _tag_history: tuple[str, ...] = ()
-
-    @property
-    def _top(self) -> Top:
-        return cast("Top", self)
 
     # the actions
 
@@ -72,7 +40,7 @@ class Acting(_App):
         from mlhub.tui import deeds
         from mlhub.tui.dialogs import Confirm, names_of
 
-        top = self._top
+        top = self.top
         chosen = self._chosen("stop")
         runs = [run for run in chosen if run.active or run.to_be_retried or run.orphans]
         if not runs:
@@ -84,7 +52,7 @@ class Acting(_App):
         if waiting:
             lines.append("What waits in the queue is cancelled." if waiting > 1 or grace else "It is cancelled.")
         lines.append("mlhub resume, or R here, continues it later.")
-        if await self._answer(Confirm(f"Stop {_count(runs)}?", lines, "stop", "let run")):
+        if await self.answer(Confirm(f"Stop {_count(runs)}?", lines, "stop", "let run")):
             self.carry_out(runs, "stopping", lambda store: deeds.stop(store, runs), lasting=True)
 
     @asking
@@ -92,7 +60,7 @@ class Acting(_App):
         from mlhub.tui import deeds
         from mlhub.tui.dialogs import Ask, Choice, names_of
 
-        top = self._top
+        top = self.top
         chosen = self._chosen("resume")
         runs = [run for run in chosen if run.status in ("failed", "cancelled")]
         if not runs:
@@ -106,7 +74,7 @@ class Acting(_App):
             *warnings,
             "Each goes on from its last checkpoint, with this screen's environment.",
         ]
-        answer = await self._answer(
+        answer = await self.answer(
             Ask(
                 f"Resume {_count(runs)}?",
                 lines,
@@ -122,25 +90,25 @@ class Acting(_App):
         from mlhub.tui import rerun
         from mlhub.tui.dialogs import Editor
 
-        top = self._top
+        top = self.top
         run = top.model.focused
         if run is None:
             self._nothing("no run to copy", [])
             return
         try:
-            form = await self._on_store(lambda store: rerun.form_of(store, run))
+            form = await self.on_store(lambda store: rerun.form_of(store, run))
         except MlhubError as error:
-            self._complain([error])
+            self.complain([error])
             return
         editor = Editor(
             f"A new run like {one_line(run.name)}" + (f"; code: {form.warning}" if form.warning else ""),
             form.text,
-            submit=lambda text: self._open_store(lambda store: rerun.start(store, top.model.settings, form, text)),
+            submit=lambda text: self.open_store(lambda store: rerun.start(store, top.model.settings, form, text)),
             watch=lambda text: rerun.changes(form, text),
             verb="start it",
             at=form.at,
         )
-        if said := await self._answer(editor):
+        if said := await self.answer(editor):
             top.say(said, "good")
             top.model.feed.poke()
 
@@ -149,13 +117,13 @@ class Acting(_App):
         from mlhub.tui import deeds
         from mlhub.tui.dialogs import Prompt, names_of
 
-        top = self._top
+        top = self.top
         if not (runs := self._chosen("tag")):
             self._nothing("no run to tag", [])
             return
         names = [f"{one_line(run.name)}: {one_line(', '.join(run.tags)) or 'no tags'}" for run in runs]
         known = sorted({one_line(tag) for run in top.model.runs.runs for tag in run.tags})
-        text = await self._answer(
+        text = await self.answer(
             Prompt(
                 f"Tag {_count(runs)}",
                 [*names_of(names, 6), "", "paper fast: adds two; -old: takes one away"],
@@ -175,17 +143,17 @@ class Acting(_App):
         from mlhub.tui import deeds
         from mlhub.tui.dialogs import Editor
 
-        top = self._top
+        top = self.top
         run = top.model.focused
         if run is None:
             self._nothing("no run to write a note on", [])
             return
         before = clean(run.note or "")
-        said = await self._answer(
+        said = await self.answer(
             Editor(
                 f"A note on {one_line(run.name)}",
                 before,
-                submit=lambda text: self._open_store(lambda store: deeds.note(store, run, text)),
+                submit=lambda text: self.open_store(lambda store: deeds.note(store, run, text)),
                 verb="keep it",
                 at=before.count("\n"),
             )
@@ -199,7 +167,7 @@ class Acting(_App):
         from mlhub.tui import deeds
         from mlhub.tui.dialogs import Confirm, names_of
 
-        top = self._top
+        top = self.top
         chosen = self._chosen("delete")
         runs = [run for run in chosen if not run.active]
         if not runs:
@@ -217,25 +185,68 @@ class Acting(_App):
             *([f"Active, so not these: {', '.join(kept)}."] if kept else []),
             *([f"What waits for it will be cancelled: {', '.join(after)}."] if after else []),
         ]
-        if await self._answer(Confirm(f"Delete {_count(runs)}?", lines, "to the trash", "keep")):
+        if await self.answer(Confirm(f"Delete {_count(runs)}?", lines, "to the trash", "keep")):
             self.carry_out(runs, "deleting", partial(deeds.delete, settings=top.model.settings, runs=runs))
 
     def action_copy_folder(self) -> None:
         """By OSC 52, which the terminal may or may not follow: so the folder is said too."""
-        runs = self._top.model.chosen
+        runs = self.top.model.chosen
         if not runs:
             self._nothing("no run whose folder could be copied", [])
             return
         folders = [one_line(run.dir) for run in runs]
         self.copy_to_clipboard("\n".join(folders))
         more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
-        self._top.say(f"copied, if the terminal takes it: {folders[0]}{more}", "info")
+        self.top.say(f"copied, if the terminal takes it: {folders[0]}{more}", "info")
+
+    # the queue
+
+    @work
+    async def move_in_queue(self, run: Run, by: int | None) -> None:
+        """Let a waiting run start earlier (-1) or later (1), or next (None). Presses are worked off in their order."""
+        from mlhub.tui import deeds
+
+        if self._moves is None:
+            self._moves = asyncio.Lock()
+        async with self._moves:
+            try:
+                await self.on_store(lambda store: deeds.move(store, run, by))
+            except MlhubError as error:
+                self.complain([error])
+        self.top.model.feed.poke()
+
+    @asking
+    async def hold_queue(self) -> None:
+        """Let the queue start nothing more, or let it go on."""
+        from mlhub.tui import deeds
+        from mlhub.tui.dialogs import Confirm, Prompt
+
+        top = self.top
+        state, waiting = top.model.runs.queue, len(top.model.runs.waiting)
+        if state is not None and state.paused:
+            lines = [
+                f"held: {one_line(state.reason or 'by hand')}",
+                f"{_runs(waiting)} waiting; what may start, starts.",
+            ]
+            if not await self.answer(Confirm("Let the queue go on?", lines, "go on", "hold it")):
+                return
+            reason = None
+        else:
+            lines = [
+                f"{_runs(waiting)} waiting would go on waiting. What runs goes on running.",
+                "",
+                "Why (may be empty):",
+            ]
+            reason = await self.answer(Prompt("Hold the queue?", lines))
+            if reason is None:
+                return
+        self.carry_out([], "", partial(deeds.hold, settings=top.model.settings, reason=reason))
 
     # the steps
 
     def _chosen(self, what: str) -> list[Run]:
         """The chosen runs, those aside to which something is being done just now."""
-        top = self._top
+        top = self.top
         busy = top.model.feed.doing
         free = [run for run in top.model.chosen if run.id not in busy]
         if busy and not free and top.model.chosen:
@@ -245,95 +256,15 @@ class Acting(_App):
 
     def _nothing(self, words: str, runs: Sequence[Run], hint: str = "") -> None:
         """Say why there is nothing to do."""
-        if any(run.id in self._top.model.feed.doing for run in self._top.model.chosen) and not runs:
+        if any(run.id in self.top.model.feed.doing for run in self.top.model.chosen) and not runs:
             return  # that was said
         why = f"{one_line(runs[0].name)} is {runs[0].status}" if len(runs) == 1 else ""
         told = "; ".join(part for part in (words, why, hint if runs else "choose one in the runs view") if part)
-        self._top.say(told, "warn")
-
-    async def _answer(self, dialog: ModalScreen[str | None]) -> str | None:
-        """What a dialog gives."""
-        return await self.push_screen_wait(dialog)
-
-    @work
-    async def carry_out(
-        self, runs: Sequence[Run], word: str, job: Callable[[Store], Said], *, lasting: bool = False
-    ) -> None:
-        """Do something to runs in a thread, and say what came of it; their rows say `word` meanwhile.
-
-        `lasting`: the screen may be left before its end, which somebody else will bring about.
-        """
-        feed = self._top.model.feed
-        ids = [run.id for run in runs]
-        feed.mark(dict.fromkeys(ids, word))
-        try:
-            said = await self._on_store(job, lasting=lasting)
-        except MlhubError as error:
-            self._complain([error])
-        else:
-            self._tell(said)
-        finally:
-            feed.unmark(ids)
-
-    def _tell(self, said: Said) -> None:
-        lines = said.lines
-        line = "; ".join(lines)
-        self._top.say(line, said.colour)
-        if said.errors and width(line) + 2 > self.size.width and len(self.screen_stack) == 1:
-            from mlhub.tui.dialogs import Notice
-
-            self.push_screen(Notice("Not everything went well", lines))
-
-    def _complain(self, errors: Sequence[MlhubError]) -> None:
-        from mlhub.tui.deeds import Said
-
-        self._tell(Said("", tuple(errors)))
-
-    async def _on_store(self, job: Callable[[Store], _T], *, lasting: bool = False) -> _T:
-        """`job` with a store of its own, in a thread. Raises MlhubError."""
-        if lasting:
-            return await in_daemon(lambda: self._open_store(job))
-        return await asyncio.to_thread(self._open_store, job)
-
-    def _open_store(self, job: Callable[[Store], _T]) -> _T:
-        from mlhub.store.store import Store
-
-        model = self._top.model
-        try:
-            store = Store.open(model.home)
-            try:
-                return job(store)
-            finally:
-                store.close()
-        except MlhubError:
-            raise
-        except Exception as error:  # house rule 5: the outermost step of a thread; the screen must outlive it
-            from mlhub.tui.app import write_report
-
-            report = write_report(model, error)
-            where = f"The report is in {report}" if report else "Try again."
-            raise MlhubError(f"it failed: {type(error).__name__}: {error}", where) from error
+        self.top.say(told, "warn")
 
 
-async def in_daemon(work: Callable[[], _T]) -> _T:
-    """`asyncio.to_thread` for what the end of the program need not wait for."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[_T] = loop.create_future()
-
-    def settle(give: Callable[[Any], None], value: object) -> None:
-        if not future.done():
-            give(value)
-
-    def run() -> None:
-        try:
-            give: tuple[Callable[[Any], None], object] = (future.set_result, work())
-        except BaseException as error:  # house rule 5: a thread's outermost step; handed on whole to who waits
-            give = (future.set_exception, error)
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, *give)
-
-    threading.Thread(target=run, name="deed", daemon=True).start()
-    return await future
+def _runs(count: int) -> str:
+    return f"{count} run{'s' if count != 1 else ''}"
 
 
 def _count(runs: Sequence[Run]) -> str:
@@ -342,8 +273,6 @@ def _count(runs: Sequence[Run]) -> str:
 
 def _state(run: Run) -> str:
     """A run in a question: its name, its state and for how long."""
-    from mlhub.text import seconds_between
-
     since = run.started_at if run.active else run.ended_at
     seconds = seconds_between(since, None)
     ago = "" if seconds is None else f" {duration(seconds)}" if run.active else f" {duration(seconds)} ago"

@@ -176,22 +176,33 @@ def delete(store: Store, settings: Settings, runs: Sequence[Run]) -> Said:
 # the queue
 
 
-def move(store: Store, run: Run, *, before: Run | None = None, last: bool = False) -> str:
-    """Another place in the queue."""
+def move(store: Store, run: Run, by: int | None) -> None:
+    """One place earlier (-1) or later (1) in the queue as it is now, or to its front (None)."""
     from mlhub.runner import queue
 
     run = store.reload(run)
-    if not run.waiting or not queue.move(store, run, before=before, last=last):
+    line = store.waiting(run.host)
+    here = next((index for index, other in enumerate(line) if other.id == run.id), None)
+    if here is None:
         raise MlhubError(f"{one_line(run.name)} does not wait any more: {run.status}")
-    return ""
+    at = 0 if by is None else here + by
+    if at == here or not 0 <= at < len(line):
+        return
+    behind = at + (at > here)  # the one that is to stand behind it
+    last = behind >= len(line)
+    if not queue.move(store, run, before=None if last else line[behind], last=last):
+        raise MlhubError(f"{one_line(run.name)} has just started")
 
 
-def hold(store: Store, settings: Settings, reason: str | None) -> str:
+def hold(store: Store, settings: Settings, reason: str | None) -> Said:
     """Let the queue start nothing more; None as the reason: let it go on."""
     from mlhub.runner.queue import set_paused, tick
 
-    set_paused(store, paused=reason is not None, reason=one_line(reason)[:200] or None if reason else None)
-    started = tick(store, max_runs=settings.max_runs)
-    return (
-        "the queue is held; what runs goes on" if reason is not None else f"the queue goes on: {len(started)} started"
-    )
+    if reason is not None:
+        set_paused(store, paused=True, reason=one_line(reason)[:200] or None)
+    else:
+        set_paused(store, paused=False, reason=None)
+    started = tick(store, max_runs=settings.max_runs)  # and what waits learns why
+    if reason is not None:
+        return Said("the queue is held; what runs goes on")
+    return Said(f"the queue goes on: {len(started)} started")

@@ -107,7 +107,7 @@ class Dialog(ModalScreen[str | None]):
     Dialog > Vertical { width: 78; max-width: 96%; height: auto; max-height: 92%; border: round $primary; padding: 0 1;
                         background: $background; }
     Dialog Static { height: auto; background: $background; }
-    Dialog VerticalScroll { height: auto; max-height: 1fr; background: $background; scrollbar-size-vertical: 1; }
+    Dialog VerticalScroll { height: auto; max-height: 55vh; background: $background; scrollbar-size-vertical: 1; }
     Dialog Input, Dialog Input:focus { margin-top: 1; background: $panel; }
     Dialog .told { margin-top: 1; }
     """
@@ -271,6 +271,7 @@ class Page(TextArea):
     """The text in an editor; what is pasted is cleaned."""
 
     async def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
         event.text = clean(event.text).expandtabs(2)
         await super()._on_paste(event)
         event.prevent_default()
