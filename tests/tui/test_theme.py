@@ -1,20 +1,91 @@
-"""Themes and glyphs: what is drawn where the terminal can't draw all."""
+"""Themes: readable, and of one table."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
-_ASK = "from mlhub.tui.theme import unicode_works; print(unicode_works())"
+from mlhub.tui import theme
+from mlhub.tui.theme import LOOKS
+from tests.tui.conftest import open_top, screen_text, until
+
+
+@pytest.fixture
+def cli(cli):
+    """The command, in a home that is there: with or without runs."""
+    cli("ls")
+    return cli
+
+
+painted = [look for look in LOOKS if not look.ansi]
+
+
+def _light(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _contrast(one, other):
+    """As WCAG 2 defines it: 4.5 is what text needs, 3 what a drawing needs."""
+    more, less = sorted((_light(one), _light(other)), reverse=True)
+    return (more + 0.05) / (less + 0.05)
+
+
+@pytest.mark.parametrize("look", painted, ids=lambda look: look.name)
+@pytest.mark.parametrize("colour", ["text", "dim", "accent", "good", "bad", "warn", "info"])
+def test_words_can_be_read_on_both_grounds(look, colour):
+    assert min(_contrast(getattr(look, colour), ground) for ground in (look.back, look.panel)) >= 4.5
+
+
+@pytest.mark.parametrize("look", painted, ids=lambda look: look.name)
+def test_the_row_under_the_cursor_can_be_read(look):
+    assert _contrast(look.cursor_text, look.cursor) >= 4.5
+
+
+@pytest.mark.parametrize("look", painted, ids=lambda look: look.name)
+def test_curves_can_be_seen(look):
+    assert min(_contrast(colour, look.back) for colour in look.runs) >= 3
+
+
+def test_the_palette_of_okabe_and_ito_is_theirs():
+    published = {"#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"}
+    runs = set(theme.BY_NAME["okabe"].runs)
+    assert published <= runs
+    assert runs - published == {"#ffffff"}  # in place of black, which is the ground
+
+
+def test_over_ssh_colours_are_the_terminals_own():
+    look = theme.BY_NAME["ssh"]
+    assert not any(colour.startswith("#") for colour in (look.text, look.back, look.good, *look.runs))
 
 
 @pytest.mark.parametrize(
-    ("changes", "works"),
-    [({"LANG": "C"}, False), ({"LC_ALL": "POSIX", "LANG": "en_US.UTF-8"}, False), ({"LANG": "de_DE.ISO-8859-1"}, False),
-     ({"LANG": "ko_KR.UTF-8"}, True), ({"LANG": "C.UTF-8"}, True), ({"LC_CTYPE": "en_US.utf8"}, True), ({}, True)],
-)  # fmt: skip
-def test_glyphs_are_letters_where_the_locale_is_plain(changes, works):
-    done = subprocess.run([sys.executable, "-c", _ASK], env=changes, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{works}\n"
+    ("words", "works"), [("C", False), ("en_US.UTF-8", True), ("POSIX", False), ("ko_KR.utf8", True)]
+)
+def test_glyphs_are_drawn_where_the_terminal_has_them(monkeypatch, words, works):
+    monkeypatch.delenv("LC_ALL", raising=False)
+    monkeypatch.delenv("LC_CTYPE", raising=False)
+    monkeypatch.setenv("LANG", words)
+    assert theme.unicode_works() is works
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+async def test_every_view_the_help_and_the_palette_are_drawn_in_it(cli, look):
+    cli("run", "--name", "one", "--wait", "--", "true")
+    async with open_top(cli.home, (80, 24)) as pilot:
+        pilot.app.use_theme(look.name)
+        for key in ("1", "2", "3", "4", "5", "6", "7", "escape", "question_mark", "escape", "ctrl+p", "escape"):
+            await pilot.press(key)
+            screen_text(pilot.app)
+        assert pilot.app.theme == look.name
+
+
+async def test_the_next_theme_is_kept_for_the_next_time(cli):
+    cli("run", "--name", "one", "--wait", "--", "true")
+    async with open_top(cli.home, (80, 24)) as pilot:
+        before = pilot.app.look.name
+        await pilot.press("t")
+        after = pilot.app.look.name
+        assert after != before
+    async with open_top(cli.home, (80, 24)) as pilot:
+        await until(pilot, lambda: pilot.app.look.name == after)

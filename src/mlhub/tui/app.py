@@ -11,9 +11,9 @@ import signal
 import time
 import traceback
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.geometry import NULL_OFFSET, Region, Spacing
 from textual.layout import Layout, WidgetPlacement
 from textual.screen import Screen
@@ -21,12 +21,11 @@ from textual.widget import Widget
 
 from mlhub.tui import layout, prefs, theme
 from mlhub.tui.acting import Acting
-from mlhub.tui.keys import KEYS, VIEWS, bindings
+from mlhub.tui.keys import VIEWS, bindings
 from mlhub.tui.thrift import Thrifty
 from mlhub.tui.widgets.bars import Bar, KeyBar, StatusBar, TabBar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from textual.app import ComposeResult
@@ -116,7 +115,7 @@ class Top(Acting, App[None]):
     BINDINGS: ClassVar = bindings("app")
     CSS_PATH = "top.tcss"
     TITLE = "mlhub"
-    ENABLE_COMMAND_PALETTE = True
+    ENABLE_COMMAND_PALETTE = False  # ours is mlhub.tui.palette
 
     def __init__(self, model: Model, own_keys: dict[str, str] | None = None, focus: int | None = None) -> None:
         super().__init__()
@@ -272,14 +271,18 @@ class Top(Acting, App[None]):
 
     def use_theme(self, name: str) -> None:
         """Draw in another theme from now on, and the next time."""
-        self.look = theme.BY_NAME[name]
         self.model.prefs.theme = name
-        self.theme = name
+        self.draw_in(theme.BY_NAME[name])
+        self.say(f"theme {name}: {self.look.title}")
+
+    def draw_in(self, look: theme.Look) -> None:
+        """Draw in a theme, which is not kept."""
+        self.look = look
+        self.theme = look.name
         for view in self._views.values():
             view.restyle()
         for bar in self.screen_stack[0].query("StatusBar, TabBar, KeyBar"):
-            bar.refresh()
-        self.say(f"theme {name}: {self.look.title}")
+            bar.pull()  # type: ignore[attr-defined]
 
     def action_open(self) -> None:
         """Open the row under the cursor of the table that has the focus."""
@@ -308,18 +311,15 @@ class Top(Acting, App[None]):
 
         self.push_screen(Help(self.active, self.own_keys))
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:  # noqa: ARG002
-        """What the palette offers: the table of keys, and the themes."""
-        for key in KEYS:
-            if key.palette and key.where in ("app", self.active):
-                target = self if key.where == "app" else self.active_view
-                yield SystemCommand(
-                    key.text,
-                    f"key {key.shown}",
-                    lambda key=key, target=target: self.call_later(self.run_action, key.action, target),
-                )
-        for look in theme.LOOKS:
-            yield SystemCommand(f"theme: {look.title}", look.name, lambda name=look.name: self.use_theme(name))
+    def action_command_palette(self) -> None:
+        """All commands, by what they do."""
+        from mlhub.tui.palette import Entry, Palette, entries
+
+        async def take(entry: Entry | None) -> None:
+            if entry is not None and (doing := entry.do()) is not None:
+                await doing
+
+        self.push_screen(Palette(entries(self)), take)
 
     # the end
 

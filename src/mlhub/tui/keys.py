@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -69,13 +70,11 @@ def _shown(key: str) -> str:
 
 
 def _character(name: str) -> str:
-    """`.` for `full_stop`; nothing for what is no character's name."""
-    if "_" not in name and name not in ("tilde", "colon", "semicolon", "apostrophe"):
-        return ""
-    try:
-        return unicodedata.lookup(name.replace("_", " "))
-    except KeyError:
-        return ""
+    """`.` for `full_stop`; nothing for what is no character's name, or a key's of its own as `tab` is."""
+    with suppress(KeyError):
+        found = unicodedata.lookup(name.replace("_", " "))
+        return found if found.isprintable() and not found.isspace() else ""
+    return ""
 
 
 VIEWS = ("runs", "charts", "log", "compare", "queue", "system", "search")
@@ -194,6 +193,11 @@ def keys_of(where: str, own: Mapping[str, str] | None = None) -> list[Key]:
     return [replace(key, keys=own.get(key.full_id, key.keys)) for key in KEYS if key.where == where]
 
 
+def shown_keys(keys: str) -> str:
+    """Keys, as people write them: `↑ ↓ k j`."""
+    return " ".join(map(_shown, keys.split(",")))
+
+
 def shown_key(full_id: str, own: Mapping[str, str] | None = None) -> str:
     """The key of a thing, as people write it: `/`."""
     key = next(key for key in KEYS if key.full_id == full_id)
@@ -245,7 +249,7 @@ def _long_form(key: str) -> str:
 
     *modifiers, base = [*key[:-1].split("+")[:-1], "+"] if key.endswith("+") else key.split("+")
     name = _character_to_key(base) if len(base) == 1 else base
-    is_key = len(base) == 1 or base in {one.value for one in Keys} or len(_character(base)) == 1
+    is_key = len(base) == 1 or base in {one.value for one in Keys} or bool(_character(base))
     if not is_key or any(modifier not in ("ctrl", "shift", "alt", "super", "meta", "hyper") for modifier in modifiers):
         raise ValueError(f"no key is called {one_line(key)!r}")
     return "+".join((*modifiers, name))

@@ -104,7 +104,7 @@ class StatusBar(Bar):
             word, colour = f"STALE {runs.error}", "bad"
         elif not runs.settled:
             word, colour = "reading", "dim"
-        edge = (" │ ", look.style("faint", on="panel"))
+        edge = (theme.glyph((" │ ", " | ")), look.style("faint", on="panel"))
         end = [edge, (word, look.style(colour, on="panel"))]
         if alerts:
             worst = "bad" if any(alert.get("severity") == "fail" for alert in alerts) else "warn"
