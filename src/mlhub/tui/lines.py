@@ -22,6 +22,8 @@ BLOCK = 1 << 16
 LONGEST = 1 << 24
 #: bytes kept of a line's beginning, and of its end
 _HEAD, _TAIL = 1 << 15, 1 << 13
+#: bytes looked through at once on the way back, and where there are none
+_STRIDE, _LEAP = 1 << 20, 1 << 28
 #: characters of a line that are shown
 SHOWN = 10_000
 
@@ -143,18 +145,19 @@ def find_start(log: Bytes, end: int, count: int, budget: int = 1 << 22) -> int:
 
     Fewer lines where they are so long that `budget` bytes were read, but one at least, of LONGEST bytes at most.
     """
-    position, known, found, step = end, end, 0, BLOCK
+    position, known, found, step, spent = end, end, 0, BLOCK, 0
     missing: bool | None = None  # of the piece behind
-    while position > 0 and (end - position < budget or (known == end and end - position < LONGEST)):
+    while position > 0 and (spent < budget or (known == end and spent < LONGEST)):
         first = max(0, position - step)
         for piece in reversed(list(pieces(log, first, position))):
+            spent += len(piece.data or b"")
             for start in _begins(piece, behind=missing):
                 if start < known:
                     known, found = start, found + 1
                     if found == count:
                         return known
             missing = piece.data is None
-        position, step = first, min(2 * step, LONGEST)
+        position, step = first, min(2 * step, _LEAP if missing else _STRIDE)
     return 0 if position <= 0 else known if known < end else position
 
 

@@ -69,7 +69,7 @@ class LogPlace:
         before = self.index, self.row
         if by > 0:
             self._down(by)
-            self._fill()
+            self.fill()
         else:
             self._up(-by)
         return before != (self.index, self.row)
@@ -79,7 +79,7 @@ class LogPlace:
         self.following = False
         self.top, self.row = offset, 0
         self._up(above)
-        self._fill()
+        self.fill()
 
     def is_at_end(self) -> bool:
         rows = self.rows()
@@ -96,7 +96,7 @@ class LogPlace:
             self.top, self.row = self.lines[-1].start, len(self._rows(len(self.lines) - 1)) - 1
             self._up(self.height - 1)
 
-    def _fill(self) -> None:
+    def fill(self) -> None:
         """No empty rows below the last line as long as there are lines above."""
         if self.lines and (count := self._count()) < self.height:
             self._up(self.height - count)

@@ -97,8 +97,8 @@ def _change(pen: Pen, codes: str) -> Pen:
     words = iter(codes[:200].split(";")[:_MOST])
     for word in words:
         if word.startswith(("38:", "48:")):
-            parts = [part for part in word.split(":")[1:] if part]
-            pen = _coloured(pen, word[:2], iter(parts[:1] + parts[-3:] if parts[:1] == ["2"] else parts))
+            kind, *values = [part for part in word.split(":")[1:] if part] or [""]
+            pen = _coloured(pen, word[:2], iter([kind, *values[-3:]]))
         elif word in ("38", "48"):
             pen = _coloured(pen, word, words)
         else:
@@ -113,7 +113,7 @@ def _number(word: str) -> int:
 def _coloured(pen: Pen, code: str, words: Iterator[str]) -> Pen:
     """With the colour that `5;n` or `2;r;g;b` names."""
     kind = next(words, "")
-    values = [_number(next(words, "") or "0") for _ in range({"5": 1, "2": 3}.get(kind, 0))]
+    values = [_number(next(words, "none") or "0") for _ in range({"5": 1, "2": 3}.get(kind, 0))]
     if not values or not all(0 <= value <= 255 for value in values):
         return pen
     colour = values[0] if kind == "5" else "#{:02x}{:02x}{:02x}".format(*values)

@@ -98,6 +98,8 @@ class LogText(Widget):
             offset, above = self._goal
             self._goal = None
             self.place.go(offset, above)
+        elif page.ends and not self.place.following:
+            self.place.fill()
         self.draw()
         return True
 
