@@ -131,6 +131,23 @@ async def test_alerts_of_runs_are_told_with_their_time_and_name(cli, nvml):
         assert "\x1b" not in said
 
 
+async def test_alerts_are_told_while_the_meters_are_off(cli):
+    run = cli.json("run", "--name", "otter", "--", "sleep", "1000")
+    raise_alert(run["dir"], "loss is NaN")
+    async with open_top(cli.home, (80, 24)) as pilot:
+        await pilot.press("6", "m")
+        await shows(pilot, "the meters are off", "otter  loss is NaN")
+
+
+async def test_the_span_is_kept_for_the_next_time(ran, nvml):
+    async with open_top(ran.home, (80, 24)) as pilot:
+        await pilot.press("6", "s")
+        await shows(pilot, "history 1 h")
+    async with open_top(ran.home, (80, 24)) as pilot:
+        await pilot.press("6")
+        await shows(pilot, "history 1 h")
+
+
 async def test_a_hostile_card_and_command_reach_the_screen_as_text(cli, nvml):
     run = cli.json("run", "--", "sh", "-c", "sleep 990; : \x1b]0;x\x07 [@click=quit] next")
     nvml.set(h100(name="\x1b[31m[bold]H\u202e100\u200d", processes=[{"pid": run["pid"], "memory": GIB}]))
@@ -149,13 +166,14 @@ async def test_only_what_changed_is_repainted(ran, nvml):
         view.pull()
         await pilot.pause()
         regions = []
-        view._sheet.refresh = lambda *some: regions.extend(some or ["all"])
+        view._sheet.refresh = view.title.refresh = lambda *some: regions.extend(some or ["all"])
         view.pull()
         assert regions == []
         machine.version += 1
         view.pull()
         assert regions == []
         view.action_span()
+        regions.remove("all")  # the title's
         assert "all" not in regions
         assert sum(region.area for region in regions) < 80 * 21
 

@@ -48,8 +48,9 @@ class Prefs(msgspec.Struct, kw_only=True):
     queries: list[str] = []
     bits: int = 0
     to: str = "image"
-    #: whether the system view draws history
+    #: whether the machine is read at all, and seconds of its history that are drawn (0: all there is)
     meters: bool = True
+    history: int = 300
 
 
 def load(home: Home) -> Prefs:

@@ -17,7 +17,8 @@ from textual.widget import Widget
 from mlhub.text import duration, one_line, width
 from mlhub.tui.gauges import Scene, fill
 from mlhub.tui.keys import bindings, keys_of
-from mlhub.tui.sheet import Drawn, draw, merge
+from mlhub.tui.machine import Reading
+from mlhub.tui.sheet import Drawn, alert_lines, draw, merge
 from mlhub.tui.theme import unicode_works
 from mlhub.tui.view import View
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from mlhub.tui.gauges import Alert, Line
-    from mlhub.tui.machine import Reading
 
 #: seconds of history that are drawn; 0: all there is
 _SPANS = (300, 3600, 0)
@@ -104,7 +104,6 @@ class SystemView(View):
     def __init__(self) -> None:
         super().__init__()
         self._sheet = Sheet()
-        self._span = 0
         self._chosen = 0
         self._made_of: object = None
         self._anew: object = None
@@ -146,16 +145,15 @@ class SystemView(View):
         return self._alerts
 
     def _draw(self, reading: Reading | None, alerts: tuple[Alert, ...]) -> Drawn:
-        columns, rows = self._sheet.size
-        history = self.model.machine.history
         if not self.model.prefs.meters:
-            return self._say(f" the meters are off: {self._key('meters')} turns them on", columns)
+            return self._say(f" the meters are off: {self._key('meters')} turns them on", alerts)
         if reading is None:
-            return self._say(" reading the machine …" if unicode_works() else " reading the machine", columns)
+            return self._say(" reading the machine …" if unicode_works() else " reading the machine", alerts)
         if reading.error:
-            return self._say(f" {reading.error}", columns, "bad")
+            return self._say(f" {reading.error}", alerts, "bad")
+        history = self.model.machine.history
         self._chosen = max(0, min(self._chosen, len(reading.cards) - 1))
-        span = _SPANS[self._span] or (history.span(reading.at) if history else _SPANS[0])
+        span = self._span or (history.span(reading.at) if history else _SPANS[0])
         made: dict[int, Mapping[str, Sequence[float]]] = {}
 
         def curves(count: int) -> Mapping[str, Sequence[float]]:
@@ -163,17 +161,29 @@ class SystemView(View):
                 made[count] = history.curves(reading.at, span, count) if history else {}
             return made[count]
 
-        words = f"history {_span_words(span)}" + ("" if _SPANS[self._span] else " (all)")
+        words = f"history {_span_words(span)}" + ("" if self._span else " (all)")
+        words = f"{len(reading.cards)} GPUs  {words}" if len(reading.cards) > 1 else words
         self.title.say(words)
         scene = Scene(
             reading=reading, curves=curves, look=self.look, unicode=unicode_works(), alerts=alerts, chosen=self._chosen,
             focus=self.model.selection.focus, head="" if self.beside else f"{_host_words()}  {words}",
         )  # fmt: skip
-        return draw(scene, columns, rows)
+        return draw(scene, *self._sheet.size)
 
-    def _say(self, text: str, columns: int, colour: str = "dim") -> Drawn:
+    def _say(self, text: str, alerts: tuple[Alert, ...], colour: str = "dim") -> Drawn:
+        """A line in place of the machine, and the alerts of runs."""
         self.title.say("")
-        return Drawn([fill([(text, self.look.style(colour))], columns, self.look.plain)])
+        columns, rows = self._sheet.size
+        scene = Scene(
+            reading=Reading(), curves=lambda _: {}, look=self.look, unicode=unicode_works(), alerts=alerts,
+            focus=self.model.selection.focus,
+        )  # fmt: skip
+        line = fill([(text, self.look.style(colour))], columns, self.look.plain)
+        return Drawn([line, *alert_lines(scene, columns, min(len(alerts), rows - 1))])
+
+    @property
+    def _span(self) -> int:
+        return self.model.prefs.history if self.model.prefs.history in _SPANS else _SPANS[0]
 
     def _key(self, name: str) -> str:
         return next(key.shown for key in keys_of("system", self.top.own_keys) if key.id == name)
@@ -187,7 +197,7 @@ class SystemView(View):
             self.pull()
 
     def action_span(self) -> None:
-        self._span = (self._span + 1) % len(_SPANS)
+        self.model.prefs.history = _SPANS[(_SPANS.index(self._span) + 1) % len(_SPANS)]
         self.pull()
 
     def action_meters(self) -> None:
