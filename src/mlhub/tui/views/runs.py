@@ -57,6 +57,8 @@ class RunsView(View):
         self._preview = Preview()
         self._line: FilterLine
         self._roster = Roster()
+        #: the filter as it was before another one is typed
+        self._before = self._roster.query
         self._error: str | None = None
         self._fields: tuple[Field, ...] = ()
         self._columns: tuple[Column, ...] = ()
@@ -333,31 +335,29 @@ class RunsView(View):
 
     def run_find(self) -> None:
         """Type a filter."""
+        self._before = self._roster.query
         self._line.open()
         self._say()
 
     def on_filter_line_changed(self, event: FilterLine.Changed) -> None:
         event.stop()
-        if self._set_filter(event.text):
-            self._arrange()
-        else:
-            self._say()
+        self._set_filter(event.text)
+        self._arrange()
 
     def on_filter_line_kept(self, event: FilterLine.Kept) -> None:
         event.stop()
         self._table.focus()
 
-    def _set_filter(self, text: str) -> bool:
-        """Filter by it; what is no query (yet) is said, and the one of before stays."""
+    def _set_filter(self, text: str) -> None:
+        """Filter by it; what is no query (yet) is said, and the one of before it was typed stays."""
         try:
-            query = parse(text)
+            query, self._error = parse(text), None
+            self.model.prefs.filter = query.text
         except QueryError as error:
-            self._error = f"{error.short}, at character {error.at + 1}"
-            return False
-        self._error = None
-        self._roster.query, self.model.prefs.filter = query, query.text
-        self._roster.forget()
-        return True
+            query, self._error = self._before, f"{error.short}, at character {error.at + 1}"
+        if query is not self._roster.query:
+            self._roster.query = query
+            self._roster.forget()
 
     def leave(self) -> bool:
         if not self._line.display:
