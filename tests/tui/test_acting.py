@@ -6,13 +6,14 @@ import base64
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlhub.tui.dialogs import Confirm, Editor, Notice, Prompt
+from mlhub.tui.dialogs import Ask, Confirm, Editor, Notice, Prompt
 from tests.conftest import wait_until
 from tests.tui.conftest import open_top, screen_text, until
 from tests.tui.terminal import Terminal, mlhub_command
@@ -333,6 +334,27 @@ async def test_a_fault_of_ours_is_said_and_reported_and_the_screen_goes_on(cli: 
         await pilot.press("y")
         await told(pilot, "ZeroDivisionError")
         assert list((cli.home / "reports").iterdir())
+
+
+async def test_hostile_text_of_a_run_reaches_no_dialog(cli: Cli) -> None:
+    cli("run", "--wait", "--", "sh", "-c", "exit 3", "[/]", "\x1b[2J\u202e", code=1)
+    hostile = "\x1b]0;owned\x07[bold]x[/] \u202e\x9b2J강아지"
+    with sqlite3.connect(cli.home / "mlhub.db") as connection:
+        connection.execute(
+            "UPDATE runs SET name = :text, group_name = :text, note = :text, reason = :text, tags = json_array(:text)",
+            {"text": hostile},
+        )
+    connection.close()
+    async with open_top(cli.home, (80, 24)) as pilot:
+        app(pilot).model.selection.choose(1)
+        for key, kind in (("R", Ask), ("C", Editor), ("number_sign", Prompt), ("N", Editor), ("D", Confirm)):
+            await pilot.press(key)
+            await dialog(pilot, kind)
+            text = screen_text(pilot.app)
+            assert "[bold]x[/]" in text
+            assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
+            await pilot.press("escape")
+            await until(pilot, lambda: len(pilot.app.screen_stack) == 1)
 
 
 def test_without_runs_each_key_says_what_is_missing(home: Any) -> None:

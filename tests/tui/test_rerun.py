@@ -110,6 +110,12 @@ def test_the_new_run_has_the_edited_configuration(store: Store, monkeypatch: Any
     wait_until(lambda: store.reload(run).status == "completed")
 
 
+def test_an_odd_group_of_old_may_stay(store: Store) -> None:
+    form = rerun.form_of(store, ended(store, group="a/b, \x1b[1m", tags=("x,y",)))
+    wanted = rerun.read(form, form.text)
+    assert (wanted.group, wanted.tags) == ("a/b, \x1b[1m", ("x,y",))
+
+
 def command_form(store: Store, *argv: str) -> rerun.Form:
     return rerun.form_of(store, ended(store, command=argv))
 

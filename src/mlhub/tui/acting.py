@@ -14,7 +14,7 @@ from textual import work
 
 from mlhub.errors import MlhubError
 from mlhub.text import duration, one_line, seconds_between
-from mlhub.tui.doing import Doing, asking
+from mlhub.tui.doing import Doing, asking, count_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Acting(Doing):
         if waiting:
             lines.append("What waits in the queue is cancelled." if waiting > 1 or grace else "It is cancelled.")
         lines.append("mlhub resume, or R here, continues it later.")
-        if await self.answer(Confirm(f"Stop {_count(runs)}?", lines, "stop", "let run")):
+        if await self.answer(Confirm(f"Stop {count_words(runs)}?", lines, "stop", "let run")):
             self.carry_out(runs, "stopping", lambda store: deeds.stop(store, runs), lasting=True)
 
     @asking
@@ -76,7 +76,7 @@ class Acting(Doing):
         ]
         answer = await self.answer(
             Ask(
-                f"Resume {_count(runs)}?",
+                f"Resume {count_words(runs)}?",
                 lines,
                 [Choice("y", "now", "now"), Choice("w", "wait in the queue", "queue"), Choice("n", "leave it", None)],
             )
@@ -125,7 +125,7 @@ class Acting(Doing):
         known = sorted({one_line(tag) for run in top.model.runs.runs for tag in run.tags})
         text = await self.answer(
             Prompt(
-                f"Tag {_count(runs)}",
+                f"Tag {count_words(runs)}",
                 [*names_of(names, 6), "", "paper fast: adds two; -old: takes one away"],
                 check=deeds.tag_words,
                 known=known,
@@ -185,7 +185,7 @@ class Acting(Doing):
             *([f"Active, so not these: {', '.join(kept)}."] if kept else []),
             *([f"What waits for it will be cancelled: {', '.join(after)}."] if after else []),
         ]
-        if await self.answer(Confirm(f"Delete {_count(runs)}?", lines, "to the trash", "keep")):
+        if await self.answer(Confirm(f"Delete {count_words(runs)}?", lines, "to the trash", "keep")):
             self.carry_out(runs, "deleting", partial(deeds.delete, settings=top.model.settings, runs=runs))
 
     def action_copy_folder(self) -> None:
@@ -265,10 +265,6 @@ class Acting(Doing):
 
 def _runs(count: int) -> str:
     return f"{count} run{'s' if count != 1 else ''}"
-
-
-def _count(runs: Sequence[Run]) -> str:
-    return one_line(runs[0].name) if len(runs) == 1 else f"{len(runs)} runs"
 
 
 def _state(run: Run) -> str:

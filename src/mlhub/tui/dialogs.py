@@ -286,8 +286,9 @@ class Editor(Dialog):
 
     BINDINGS: ClassVar = [("f2,ctrl+o", "submit", "take it")]
     DEFAULT_CSS = """
-    Editor > Vertical { width: 110; height: 92%; }
-    Page, Page:focus { height: 1fr; padding: 0; margin-top: 1; background: $background; }
+    Editor > Vertical { width: 110; }
+    Page, Page:focus { height: auto; min-height: 5; max-height: 60vh; padding: 0; margin-top: 1;
+                       background: $background; }
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from textual import work
 
 from mlhub.errors import MlhubError
-from mlhub.text import width
+from mlhub.text import one_line, width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -77,6 +77,8 @@ class Doing(_App):
         feed = self.top.model.feed
         ids = [run.id for run in runs]
         feed.mark(dict.fromkeys(ids, word))
+        if word:
+            self.top.say(f"{word} {count_words(runs)}")
         try:
             said = await self.on_store(job, lasting=lasting)
         except MlhubError as error:
@@ -124,6 +126,11 @@ class Doing(_App):
             report = write_report(model, error)
             where = f"The report is in {report}" if report else "Try again."
             raise MlhubError(f"it failed: {type(error).__name__}: {error}", where) from error
+
+
+def count_words(runs: Sequence[Run]) -> str:
+    """One run by its name, several by how many they are."""
+    return one_line(runs[0].name) if len(runs) == 1 else f"{len(runs)} runs"
 
 
 async def in_daemon(work: Callable[[], _T]) -> _T:

@@ -116,7 +116,8 @@ def read(form: Form, text: str) -> Wanted:
     if unknown := [key for key in tree if key not in (*_OPTIONS, last)]:
         raise ConfigError(f"{one_line(str(unknown[0]))}: unknown key", f"There are: {', '.join((*_OPTIONS, last))}.")
     name, group, tags = _word(tree, "name"), _word(tree, "group"), _words(tree, "tags")
-    check_words(name, group, tags)
+    old = form.request  # what it has of old it may keep, however odd
+    check_words(name, None if group == old.group else group, [tag for tag in tags if tag not in old.tags])
     config = last == "config"
     return Wanted(
         overrides=_overrides(form, tree["config"]) if config else {},

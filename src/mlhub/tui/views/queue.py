@@ -17,6 +17,7 @@ from mlhub.text import local_time, one_line, seconds_between
 from mlhub.tui import theme
 from mlhub.tui.keys import bindings, shown_key
 from mlhub.tui.progress import coarse, progress_of
+from mlhub.tui.runcells import main_metric, short_count
 from mlhub.tui.view import View
 from mlhub.tui.widgets.table import Banner, Column, Table
 
@@ -81,8 +82,6 @@ class QueueView(View):
         if empty:
             self._advice.update(Text(_ADVICE, self.look.quiet))
         if parts["running"] and "runs" not in self.top.seen:  # else it asks for them, and for more
-            from mlhub.tui.runcells import main_metric
-
             self.model.series.want_sketches(parts["running"], {run.id: main_metric(run) for run in parts["running"]})
         keys = [
             key for name, runs in parts.items() if runs or name == "waiting" for key in (name, *(r.id for r in runs))
@@ -169,7 +168,9 @@ class QueueView(View):
         elif run.to_be_retried:
             words = f"{run.retries} left; {run.reason or 'failed'}"
         else:
-            words = run.condition or f"for {coarse(seconds_between(run.started_at, None))}"
+            step = step_of(run)
+            at = "" if step is None else f"step {short_count(step)}, "
+            words = run.condition or f"{at}for {coarse(seconds_between(run.started_at, None))}"
         return one_line(f"{where}{again}{words}")
 
     # the cursor
@@ -204,7 +205,7 @@ class QueueView(View):
         after = [one_line(by_id[other].name) if other in by_id else str(other) for other in run.after]
         line = self.model.runs.waiting
         facts = [
-            ("waits for", self._state(run)),
+            ("now", self._state(run)),
             ("place", f"{line.index(run.id) + 1} of {len(line)}" if run.id in line else f"on {run.host}"),
             ("queued", local_time(run.created_at)),
             ("priority", str(run.priority)),
