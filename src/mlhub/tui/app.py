@@ -333,6 +333,7 @@ class Top(Acting, App[None]):
         """Leave at once; the terminal gets one line (`mlhub.tui.start`), the rest goes into a report in the home."""
         if self.report is None:
             self.report = write_report(self.model, error)
+        self.model.prefs.view = "runs"  # the next start must not begin with the view that failed
         self._return_code = 1
         if self._exception is None:  # what tests wait for
             self._exception = error

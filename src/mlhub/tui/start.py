@@ -36,7 +36,8 @@ def start(home: Home, settings: Settings, focus: int | None = None) -> None:
             reader.close()
     if app.return_code:
         where = f"The report is in {app.report}" if app.report else "MLHUB_DEBUG=1 shows where this happened."
-        raise MlhubError(f"the screen failed: {_reason(app)}; runs are not touched by that", where)
+        words = f"the screen failed: {_reason(app)}; runs are not touched by that"
+        raise MlhubError(words, where) from getattr(app, "_exception", None)
 
 
 def _reason(app: object) -> str:
