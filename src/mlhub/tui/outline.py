@@ -137,7 +137,7 @@ class State(NamedTuple):
 
 
 def _whole(value: float | None) -> float | int | None:
-    return int(value) if value is not None and value.is_integer() else value
+    return int(value) if value is not None and float(value).is_integer() else value
 
 
 class Table(NamedTuple):
