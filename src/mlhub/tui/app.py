@@ -132,6 +132,7 @@ class Top(Acting, App[None]):
         self._right = self.active if self.active in ("compare", "queue", "search") else "charts"
         self._views: dict[str, View] = {}
         self._history: list[str] = []
+        self._painted = False
         model.selection.focus = focus
         self.animation_level = "none"  # nothing here moves for its own sake
 
@@ -178,7 +179,7 @@ class Top(Acting, App[None]):
         area = screen.query_one(Workspace)
         self.places = layout.place(width, max(1, height - 3), self.active, self._right, zoomed=self.zoomed, wide=wide)
         for name in self.places:
-            if name not in self._views:
+            if name not in self._views and (self._painted or name == self.active):
                 self._views[name] = view = _make_view(name)
                 area.mount(view)
         for name, view in self._views.items():
@@ -200,6 +201,9 @@ class Top(Acting, App[None]):
             self.screen.set_focus(view.main() if view.is_mounted else view, scroll_visible=False)
         if view.is_mounted:
             self.pull()
+            if not self._painted:  # the one that is looked at stands there; now those that take longer to load
+                self._painted = True
+                self.call_after_refresh(self.arrange)
 
     def entered(self, view: View) -> None:
         """The focus went into a view, by a click for example: that is the active one now."""
