@@ -13,9 +13,9 @@ NAN = math.nan
 
 @pytest.mark.parametrize(
     ("share", "shown"),
-    [(0.0, "····"), (0.5, "██··"), (0.53, "██▏·"), (1.0, "████"), (7.0, "████"), (-1.0, "····"), (None, "····")],
-)  # fmt: skip
-def test_a_bar_fills_its_columns_by_eighths(share, shown):
+    [(0.0, "────"), (0.5, "━━──"), (0.6, "━━╸─"), (1.0, "━━━━"), (7.0, "━━━━"), (-1.0, "────"), (None, "────")],
+)
+def test_a_bar_fills_its_columns_by_halves(share, shown):
     assert "".join(bar(share, 4)) == shown
 
 

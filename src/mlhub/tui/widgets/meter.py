@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LETTERS = "_.-:=+*#"
 #: dots of a braille cell from below, of its left and of its right column
@@ -29,13 +28,13 @@ def bar(share: float | None, columns: int, *, unicode: bool = True) -> tuple[str
     if not unicode:
         whole = round(share * columns)
         return "#" * whole, _track(columns - whole, unicode)
-    whole, part = divmod(round(share * columns * 8), 8)
-    filled = "█" * whole + (_EIGHTHS[part] if part else "")
+    whole, half = divmod(round(share * columns * 2), 2)
+    filled = "━" * whole + "╸" * half  # thin, so that bars below each other stay apart
     return filled, _track(columns - len(filled), unicode)
 
 
 def _track(columns: int, unicode: bool) -> str:
-    return ("·" if unicode else ".") * columns
+    return ("─" if unicode else ".") * columns
 
 
 def samples(columns: int, rows: int, *, unicode: bool = True) -> int:
