@@ -10,6 +10,7 @@ import threading
 from contextlib import asynccontextmanager
 
 import pytest
+from textual import events
 
 from mlhub.adapters import HASHING
 from mlhub.store.store import Store
@@ -266,3 +267,13 @@ async def test_a_picture_that_takes_its_time_is_drawn_when_it_has_come(indexed, 
         await until(pilot, lambda: "reading the picture" not in screen_text(pilot.app))
         line = pilot.app.screen.query_one("Canvas").render_line(8)
         assert "#ff0000" in [segment.style.bgcolor.name for segment in line]
+
+
+async def test_a_query_typed_in_one_go_with_its_slash_is_a_query(indexed):
+    async with searching(indexed) as (pilot, view):
+        for character in "/dc pq1\r":
+            key = events.Key({"/": "slash", "\r": "enter", " ": "space"}.get(character, character), character)
+            key.set_sender(pilot.app)
+            pilot.app._driver.send_message(key)
+        await until(pilot, lambda: view._shown)
+        assert (view._shown.query.words, pilot.app.active) == ("dc pq1", "search")

@@ -12,13 +12,14 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mlhub.text import fit, one_line, width
-from mlhub.tui.keys import bindings
+from mlhub.tui.keys import bindings, keys_of
 from mlhub.tui.searching import Query
 from mlhub.tui.view import View
 from mlhub.tui.widgets.queryline import QueryLine
 from mlhub.tui.widgets.tiles import Tiles
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import ComposeResult
     from textual.widgets import Input
 
@@ -73,6 +74,8 @@ class SearchView(View):
         self._runs = -1
         self._index: int | None = None  # run; None: the newest that can be searched
         self._asked = ""
+        mine = next(key for key in keys_of(self.NAME, self.top.own_keys) if key.id == "query")
+        self._find_keys = frozenset(mine.keys.split(","))
         self._shown: Reply | None = None
         yield self.line
         yield self.state
@@ -83,6 +86,11 @@ class SearchView(View):
 
     def main(self) -> Widget:
         return self.tiles  # and not the query, which would take the digits that go to other views
+
+    @property
+    def typing(self) -> bool:
+        """Whether the query has the focus, at once; a widget itself hears of it later."""
+        return self.screen.focused is self.line
 
     @property
     def client(self) -> SearchClient:
@@ -225,7 +233,7 @@ class SearchView(View):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        if event.value and self.line.has_focus and self.index is not None and not self.client.shelf.missing:
+        if event.value and self.typing and self.index is not None and not self.client.shelf.missing:
             self.client.warm(self.index.folder)  # it loads while one types
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -236,7 +244,7 @@ class SearchView(View):
             return
         self._asked = words
         self.line.keep(words)
-        self.tiles.focus()  # the keys are for the results from now on, even if they are not there yet
+        self.screen.set_focus(self.tiles, scroll_visible=False)  # keys are for the results, even before they are there
         self.ask()
 
     def ask(self) -> None:
@@ -257,17 +265,32 @@ class SearchView(View):
 
     # keys
 
+    async def on_key(self, event: events.Key) -> None:
+        """Of keys that come all at once, as over a slow line, all go where the focus was: those after / are typed."""
+        if self.typing:
+            if event.is_printable and event.character:
+                self.line.insert_text_at_cursor(event.character)
+            elif event.key == "enter":
+                await self.line.action_submit()
+            else:
+                return
+        elif event.key in self._find_keys and len(self.app.screen_stack) == 1:
+            self.action_find()
+        else:
+            return
+        event.stop()
+
     def action_find(self) -> None:
-        self.line.focus()
+        self.screen.set_focus(self.line, scroll_visible=False)  # at once: `focus` would take its time
         self.line.cursor_position = len(self.line.value)
 
     def action_complete(self) -> None:
         """Tab: within the query it completes, elsewhere it goes on as everywhere."""
-        if not (self.line.has_focus and self.line.complete()):
+        if not (self.typing and self.line.complete()):
             self.top.action_next_pane(1)
 
     def action_move(self, across: int, down: int) -> None:
-        if not self.line.has_focus:
+        if not self.typing:
             self.tiles.move(across, down)
         elif down:
             self.line.older(-down)
@@ -329,7 +352,7 @@ class SearchView(View):
 
     def leave(self) -> bool:
         """From the query to the results, if there are any."""
-        if self.line.has_focus and self.tiles.hits:
+        if self.typing and self.tiles.hits:
             self.tiles.focus()
             return True
         return False
