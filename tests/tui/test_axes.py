@@ -62,7 +62,7 @@ def test_relative_time_begins_with_the_run():
 
 
 def test_epochs_lie_between_their_beginnings():
-    found = curve(range(0, 31), epochs=((0, 0), (10, 1), (20, 2)))
+    found = curve(range(31), epochs=((0, 0), (10, 1), (20, 2)))
     steps, by_time = places(found, np.array([0.5, 1.0, 2.5]), "epoch")
     assert steps.tolist() == [5, 10, 25]
     assert not by_time

@@ -252,10 +252,10 @@ def test_however_a_growing_file_is_read_the_points_are_the_records_that_hold(tmp
     found.advance(1)
     want = {"loss": [], "acc": []}
     for record in current_records(path):
-        for name in want:
+        for name, expected in want.items():
             number = read_number(record.get(name))
             if number is not None and "step" in record:
-                want[name].append((float(record["step"]), number if np.isfinite(number) else None))
+                expected.append((float(record["step"]), number if np.isfinite(number) else None))
     for name, expected in want.items():
         got = (
             [(step, None if np.isnan(value) else value) for step, value in pairs(found, name)]

@@ -43,8 +43,8 @@ def test_what_is_no_regular_expression_is_taken_as_it_is():
 
 @pytest.mark.parametrize(
     ("size", "count", "grid"),
-    [((80, 20), 9, (1, 2)), ((99, 27), 9, (2, 2)), ((160, 40), 20, (3, 3)), ((160, 40), 1, (1, 1)), ((99, 27), 2, (1, 2)),
-     ((60, 11), 9, (1, 1))],
+    [((80, 20), 9, (1, 2)), ((99, 27), 9, (2, 2)), ((160, 40), 20, (3, 3)), ((160, 40), 1, (1, 1)),
+     ((99, 27), 2, (1, 2)), ((60, 11), 9, (1, 1))],
 )  # fmt: skip
 def test_there_are_as_many_charts_as_there_is_room_for(size, count, grid):
     assert grid_for(*size, count) == grid

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.geometry import NULL_OFFSET, Region, Spacing
 from textual.layout import Layout, WidgetPlacement
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -83,6 +84,12 @@ class Page(Widget):
     @property
     def layout(self) -> Layout:
         return self._tiles
+
+    class Resized(Message):
+        """There is more room for charts, or less."""
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
 
     @property
     def charts(self) -> list[Chart]:
@@ -158,7 +165,8 @@ class ChartsView(View):
     def main(self) -> Widget:
         return self._page
 
-    def on_resize(self) -> None:
+    def on_page_resized(self, message: Page.Resized) -> None:
+        message.stop()
         self._draw()
 
     # what is shown

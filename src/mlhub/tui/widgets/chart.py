@@ -144,6 +144,7 @@ class Chart(Widget):
         rows = high - self._head_rows
         picture = self._plotter.draw(self._curves, self._scale, wide, rows, self._ink, self._glyphs)
         if picture.y is None:
+            picture = picture._replace(cells=picture.cells.copy(), inks=picture.inks.copy())  # not the plotter's
             words = fit(picture.notes[0] if picture.notes else self._empty, wide)
             start, ink = (wide - width(words)) // 2, self._ink("label")
             for x, letter in enumerate(words, start):
