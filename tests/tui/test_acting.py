@@ -195,6 +195,21 @@ async def test_a_run_is_resumed_as_its_next_attempt(cli: Cli) -> None:
     assert cli.json("show", "one")["attempt"] == 2
 
 
+async def test_several_runs_are_resumed_at_once_and_one_that_can_not_be_is_said(cli: Cli) -> None:
+    for name in ("one", "two", "bad"):
+        begin(cli, name, "sh", "-c", '[ "$MLHUB_ATTEMPT" = 2 ]')
+    wait_until(lambda: [run["status"] for run in cli.json("ls")] == ["failed"] * 3)
+    for file in ("queue.json", "attempts/1/launch.json"):
+        (cli.home / "runs" / "3" / file).unlink()
+    async with open_top(cli.home) as pilot:
+        choose(pilot, "one", "two", "bad")
+        await pilot.press("R")
+        await dialog(pilot, Ask)
+        await pilot.press("y")
+        await told(pilot, "resumed 2 runs; run 3 (bad): its folder does not say what was started")
+        await until(pilot, lambda: status(pilot, "one") == status(pilot, "two") == "completed")
+
+
 async def test_a_completed_run_is_not_resumed(cli: Cli) -> None:
     cli("run", "--wait", "--name", "done", "--", "true")
     async with open_top(cli.home) as pilot:

@@ -5,11 +5,14 @@ Rows are read anew here: those on the screen may be of the past. Questions and k
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlhub.errors import MlhubError
 from mlhub.runner import record
+from mlhub.store.store import Store
 from mlhub.text import duration, one_line, size
 
 if TYPE_CHECKING:
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
     from mlhub.paths import Home
     from mlhub.settings import Settings
     from mlhub.store.runs import Run
-    from mlhub.store.store import Store
+
+#: runs that are started again at the same time
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +48,27 @@ def words(error: MlhubError) -> str:
     return one_line(f"{error.message}. {error.hint}" if error.hint else error.message)
 
 
-def _each(store: Store, runs: Sequence[Run], work: Callable[[Run], str], done: str) -> Said:
-    """`work` on each run as it is now; one that fails doesn't keep the others."""
-    told, errors = [], []
-    for run in runs:
+def _each(store: Store, runs: Sequence[Run], work: Callable[[Store, Run], str], done: str, *, at_once: int = 1) -> Said:
+    """`work` on each run as it is now, some at once; one that fails doesn't keep the others."""
+
+    def attempt(run: Run, own: Store) -> str | MlhubError:
         try:
-            told.append(work(store.reload(run)))
+            return work(own, own.reload(run))
         except MlhubError as error:
-            errors.append(error)
-    text = told[0] if len(told) == 1 else f"{done} {len(told)} runs" if told else ""
-    return Said(text, tuple(errors))
+            return error
+
+    def apart(run: Run) -> str | MlhubError:
+        with closing(Store.open(store.home)) as own:  # one is not shared between threads
+            return attempt(run, own)
+
+    if at_once == 1 or len(runs) == 1:
+        found = [attempt(run, store) for run in runs]
+    else:
+        with ThreadPoolExecutor(max_workers=at_once) as pool:
+            found = list(pool.map(apart, runs))
+    told = [words for words in found if isinstance(words, str)]
+    errors = tuple(error for error in found if isinstance(error, MlhubError))
+    return Said(told[0] if len(told) == 1 else f"{done} {len(told)} runs" if told else "", errors)
 
 
 # stop
@@ -102,12 +118,12 @@ def resume(store: Store, settings: Settings, runs: Sequence[Run], *, queue: bool
     """Start ended runs again, as their next attempts."""
     from mlhub.runner.resume import resume as start_again
 
-    def work(run: Run) -> str:
+    def work(store: Store, run: Run) -> str:
         done = start_again(store, run, queue=queue, max_runs=settings.max_runs)
         waits = f", {done.run.condition}" if done.run.waiting and done.run.condition else ""
         return one_line(f"{run.name}: attempt {done.run.attempt} {done.run.status}{waits}")
 
-    return _each(store, runs, work, "resumed")
+    return _each(store, runs, work, "resumed", at_once=_AT_ONCE)
 
 
 # labels
@@ -117,7 +133,7 @@ def tag(store: Store, runs: Sequence[Run], add: Sequence[str], remove: Sequence[
     """Give runs tags and take some away."""
     from mlhub.runner.labels import change_tags
 
-    def work(run: Run) -> str:
+    def work(store: Store, run: Run) -> str:
         now = change_tags(store, run, add, remove)
         return one_line(f"{now.name}: {', '.join(now.tags) or 'no tags'}")
 
@@ -158,7 +174,7 @@ def delete(store: Store, settings: Settings, runs: Sequence[Run]) -> Said:
     from mlhub.runner.reconcile import refresh
     from mlhub.runner.trash import move
 
-    def work(run: Run) -> str:
+    def work(store: Store, run: Run) -> str:
         run = refresh(store, run)
         check_over(store, run)
         entry = move(store, run)
