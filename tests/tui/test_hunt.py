@@ -128,3 +128,9 @@ def test_what_is_none(line):
 def test_marks_are_where_a_shown_line_has_it():
     assert words("ab").marks("xAB ab") == [(1, 3), (4, 6)]
     assert words("[a]").marks("[a][b]") == [(0, 3)]
+
+
+@pytest.mark.parametrize("text", ["hit", "HIT", "t h", "\x1b"])
+def test_lines_are_counted_as_they_are_found(text):
+    data = b"hit hit\nmiss\nHIT\n\nhit h\nlast hit"
+    assert words(text).count(data) == len(words(text).hits(data))

@@ -50,23 +50,37 @@ class Pattern:
         words = "|".join(re.escape(word.decode()) for word in self.words)
         return re.compile(words, re.ASCII | (re.IGNORECASE if self.fold else re.NOFLAG))
 
+    def count(self, data: bytes) -> int:
+        """How many lines of `data` match; where it is simple, without looking at each of them."""
+        if self.verify is not None or b"\r" in data or b"\x1b" in data:
+            return len(self.hits(data))
+        return len(self._lines.findall(data.lower() if self.fold else data))
+
+    @cached_property
+    def _any(self) -> re.Pattern[bytes]:
+        return re.compile(b"|".join(map(re.escape, self.words)))
+
+    @cached_property
+    def _lines(self) -> re.Pattern[bytes]:
+        return re.compile(b"(?:" + self._any.pattern + rb")[^\n]*")
+
     def _search(self, data: bytes) -> list[int]:
         folded = data.lower() if self.fold else data
-        found: set[int] = set()
-        for word in self.words:
-            at = folded.find(word)
-            while at >= 0:
-                start, end = folded.rfind(b"\n", 0, at) + 1, folded.find(b"\n", at)
-                end = len(data) if end < 0 else end
-                if start not in found and self._holds(word, data[start:end]):
-                    found.add(start)
-                at = folded.find(word, end)
-        return sorted(found)
+        found: list[int] = []
+        match = self._any.search(folded)
+        while match is not None:
+            start, end = folded.rfind(b"\n", 0, match.start()) + 1, folded.find(b"\n", match.end())
+            end = len(data) if end < 0 else end
+            if self._holds(data[start:end]):
+                found.append(start)
+            match = self._any.search(folded, end)
+        return found
 
-    def _holds(self, word: bytes, line: bytes) -> bool:
+    def _holds(self, line: bytes) -> bool:
+        """Of a line that has one of the words: whether what is shown has it too, and nothing speaks against."""
         if b"\r" in line:
             line = collapse(line)
-            if word not in (line.lower() if self.fold else line):
+            if not self._any.search(line.lower() if self.fold else line):
                 return False
         if self.verify is None:
             return True
@@ -132,7 +146,7 @@ class Hunt:
     def count_on(self, end: int) -> bool:
         """Count one block more before `end`; False if there is none of whole lines."""
         for start, data in self._read(self.counted, end, rest=False):
-            block = Block(start, start + len(data), len(self.pattern.hits(data)))
+            block = Block(start, start + len(data), self.pattern.count(data))
             before = self._ends[-1] if self._ends else 0
             self._blocks.append(block)
             self._ends.append(before + block.matches)
@@ -141,7 +155,7 @@ class Hunt:
 
     def total(self, size: int) -> int:
         """How many lines match, once all but the last, unfinished one are counted."""
-        rest = sum(len(self.pattern.hits(data)) for _, data in self._read(self.counted, size))
+        rest = sum(self.pattern.count(data) for _, data in self._read(self.counted, size))
         return (self._ends[-1] if self._ends else 0) + rest
 
     def rank(self, start: int) -> int:
@@ -151,7 +165,7 @@ class Hunt:
             return 1
         block = self._blocks[index]
         before = self._ends[index] - block.matches
-        return before + sum(len(self.pattern.hits(data)) for _, data in self._read(block.start, start)) + 1
+        return before + sum(self.pattern.count(data) for _, data in self._read(block.start, start)) + 1
 
     def next(self, position: int, size: int) -> int | None:
         """Where the first line that matches begins, from the line at `position` on; None: none, or not to go on."""

@@ -41,6 +41,11 @@ class PatternLine(Input):
         """What is typed or pasted, without what a terminal would obey."""
         return value if value.isascii() and value.isprintable() else " ".join(clean(value).splitlines())
 
+    async def action_submit(self) -> None:
+        """At once, not by a message: the next key may be there already."""
+        if isinstance(view := self.parent, LogView):
+            view.close_prompt()
+
 
 class LogView(View):
     """Follows the focused run's log while it is active; searches in it without reading it whole."""
@@ -60,6 +65,7 @@ class LogView(View):
         self.text = LogText()
         self._advice = Static()
         self._advised = ""
+        self._prompt = PatternLine()
         self._searcher = Searcher()
         self._serial = 0
         self._run: int | None = None
@@ -74,6 +80,7 @@ class LogView(View):
     def content(self) -> ComposeResult:
         yield self._advice
         yield self.text
+        yield self._prompt
 
     def main(self) -> Widget:
         return self.text if self.text.display else self
@@ -127,7 +134,7 @@ class LogView(View):
             self._advice.update(Text(words))
             held = self.has_focus_within
             self._advice.display, self.text.display = bool(words), not words
-            if held and not any(prompt.has_focus for prompt in self.query(PatternLine)):
+            if held and not self._prompt.has_focus:
                 self.main().focus(scroll_visible=False)
         page = self.text.page
         parts = [one_line(run.name) if run is not None else "removed" if self._gone else ""]
@@ -187,40 +194,27 @@ class LogView(View):
         if self._run is None:
             return
         self._before = self._here(), self.text.following
-        self._prompt().display = True
-        self._prompt().focus()
-
-    def _prompt(self) -> PatternLine:
-        if found := self.query(PatternLine):
-            return found.first()
-        prompt = PatternLine()
-        self.mount(prompt)
-        return prompt
+        self._prompt.display = True
+        self.screen.set_focus(self._prompt, scroll_visible=False)  # now: the next key may be there already
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self._seek(event.value, 1, self._before[0])
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Stay where it was found."""
-        event.stop()
-        self._close_prompt()
-
     def on_descendant_blur(self) -> None:
-        for prompt in self.query(PatternLine):
-            if not prompt.has_focus:
-                prompt.display = False
+        if not self._prompt.has_focus:
+            self._prompt.display = False
 
-    def _close_prompt(self) -> None:
-        self.text.focus(scroll_visible=False)
-        for prompt in self.query(PatternLine):
-            prompt.display = False
+    def close_prompt(self) -> None:
+        """Stay where it was found; the next key is the log's."""
+        self.screen.set_focus(self.main(), scroll_visible=False)
+        self._prompt.display = False
 
     def leave(self) -> bool:
         """Escape: leaves the line where one types, and goes back; then ends the search."""
-        if any(prompt.has_focus for prompt in self.query(PatternLine)):
+        if self._prompt.has_focus:
             self._end_search()
-            self._close_prompt()
+            self.close_prompt()
             offset, followed = self._before
             if followed:
                 self.text.go_to_end(follow=True)
