@@ -1,0 +1,80 @@
+"""What actions do, as functions of a store: what they say of it, and what is typed as tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mlhub.errors import MlhubError, UsageError
+from mlhub.runner.ending import stop_all
+from mlhub.runner.submit import Request, submit
+from mlhub.store.store import Store
+from mlhub.tui import deeds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlhub.paths import Home
+
+
+@pytest.fixture
+def store(home: Home) -> Iterator[Store]:
+    store = Store.open(home)
+    yield store
+    stop_all(store, store.active(), 0.0)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("typed", "add", "remove"),
+    [
+        ("paper fast -old", ["paper", "fast"], ["old"]),
+        ("+paper, -old", ["paper"], ["old"]),
+        ('"two words" -"old one"', ["two words"], ["old one"]),
+        ("강아지", ["강아지"], []),
+        ("  ", [], []),
+    ],
+)
+def test_tags_as_they_are_typed(typed: str, add: list[str], remove: list[str]) -> None:
+    assert deeds.tag_words(typed) == (add, remove)
+
+
+@pytest.mark.parametrize("typed", ['"open', "a/b", "@last", "+", "x" * 101])
+def test_what_can_not_be_a_tag_is_said(typed: str) -> None:
+    with pytest.raises(UsageError):
+        deeds.tag_words(typed)
+
+
+def test_the_time_that_runs_are_given_is_named(store: Store) -> None:
+    runs = [submit(store, Request(("sleep", "60"), grace=grace)) for grace in (5.0, 90.0)]
+    assert deeds.grace_words(store.home, runs).endswith("after 5.0s to 1m 30s.")
+    assert deeds.grace_words(store.home, runs[:1]).endswith("after 5.0s.")
+
+
+def test_only_waiting_runs_have_no_grace(store: Store) -> None:
+    first = submit(store, Request(("sleep", "60")))
+    waiting = submit(store, Request(("true",), after=(first.id,)))
+    assert deeds.grace_words(store.home, [waiting]) == ""
+
+
+def test_a_run_moves_by_one_place_and_stops_at_the_ends(store: Store) -> None:
+    first = submit(store, Request(("sleep", "60")))
+    runs = [submit(store, Request(("true",), queue=True, after=(first.id,), priority=n)) for n in (9, 5, 1)]
+    moves = [(2, -1), (2, -1), (2, -1), (0, 1), (0, 1), (1, None)]
+    orders = []
+    for index, by in moves:
+        deeds.move(store, runs[index], by)
+        orders.append([run.id - 2 for run in store.waiting(first.host)])
+    assert orders == [[0, 2, 1], [2, 0, 1], [2, 0, 1], [2, 1, 0], [2, 1, 0], [1, 2, 0]]
+
+
+def test_what_does_not_wait_has_no_place(store: Store) -> None:
+    run = submit(store, Request(("sleep", "60")))
+    with pytest.raises(MlhubError, match="does not wait any more: running"):
+        deeds.move(store, run, -1)
+
+
+def test_errors_stand_beside_what_was_done() -> None:
+    said = deeds.Said("stopped 2 runs", (MlhubError("one\x1b[2J\nline", "A hint."),))
+    assert (said.colour, said.lines) == ("bad", ["stopped 2 runs", "one line. A hint."])
