@@ -18,6 +18,7 @@ from mlhub.text import duration, one_line, width
 from mlhub.tui.gauges import Scene, fill
 from mlhub.tui.keys import bindings, keys_of
 from mlhub.tui.machine import Reading
+from mlhub.tui.prefs import slow_line
 from mlhub.tui.sheet import Drawn, alert_lines, draw, merge
 from mlhub.tui.theme import unicode_works
 from mlhub.tui.view import View
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 #: seconds of history that are drawn; 0: all there is
 _SPANS = (300, 3600, 0)
+#: seconds between two readings while it is alone on the screen; over SSH
+_OFTEN, _SLOW = 1.0, 2.0
 
 
 class Sheet(Widget):
@@ -105,6 +108,7 @@ class SystemView(View):
         super().__init__()
         self._sheet = Sheet()
         self._chosen = 0
+        self._slow = slow_line()
         self._made_of: object = None
         self._anew: object = None
         self._alerts: tuple[Alert, ...] = ()
@@ -116,7 +120,7 @@ class SystemView(View):
     def pull(self) -> None:
         machine, size = self.model.machine, self._sheet.size
         if not self.beside and self.model.prefs.meters:
-            machine.watch(1.0)
+            machine.watch(_SLOW if self._slow else _OFTEN)
         if not size.width or not size.height:
             return
         alerts = self._find_alerts(machine.reading)
