@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: rows looked into for the first time at one look: more would be felt
 _AT_ONCE = 400
+#: up to this share of the runs, another main metric is an exception
+_FEW = 0.05
 #: words of queries whose answer changes though the row does not
 _OF_TIME = ("started", "created", "ended", "took", "age")
 
@@ -109,16 +111,19 @@ class Roster:
         meant = [kept.run for kept in known.values() if kept.meant]
         values = {run.id: known[run.id].value for run in meant}
         self.shown = len(meant)
-        self._say_metrics([known[run.id].metric for run in meant])
+        self._say_metrics([kept for kept in known.values() if kept.meant])
         self._arrange(in_order(meant, values if field else None, down=bool(field and field.down) != self.turned))
 
-    def _say_metrics(self, names: Sequence[str]) -> None:
+    def _say_metrics(self, meant: Sequence[_Known]) -> None:
+        """A few old runs with another main metric make no mixture: one that goes on does."""
         counts: dict[str, int] = {}
-        for name in names:
-            counts[name] = counts.get(name, 0) + 1
-        counts.pop("", None)
-        self.mixed = len(counts) > 1
+        for known in meant:
+            if known.metric:
+                counts[known.metric] = counts.get(known.metric, 0) + 1
         self.metric = max(counts, key=lambda name: counts[name], default="")
+        others = sum(counts.values()) - counts.get(self.metric, 0)
+        live = any(known.run.status == "running" and known.metric not in ("", self.metric) for known in meant)
+        self.mixed = live or others > _FEW * len(meant)
 
     def _arrange(self, runs: Sequence[Run]) -> None:
         """A group stands where its first run would."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from mlhub.adapters import HASHING
 from mlhub.compare.comparison import order
@@ -31,16 +32,17 @@ _NOT_A_NUMBER = ("×", "x")
 _LONGEST = 200
 
 
-class Row(NamedTuple):
-    """All that a cell may be made of. `mixed`: whether runs in the table have different main metrics."""
+@dataclass(frozen=True)
+class Row:
+    """All that a cell may be made of. `metric`: the one that its column is of; empty: each run shows its own."""
 
     run: Run
     sketch: Sketch | None
     look: Look
     now: float
-    mixed: bool = False
+    metric: str = ""
 
-    @property
+    @functools.cached_property
     def progress(self) -> Progress:
         return progress_of(self.run, self.sketch, step_of(self.run), self.now)
 
@@ -113,9 +115,9 @@ def short_count(value: float | None) -> str:
 
 def metric_cell(row: Row) -> Cell:
     """With its name, where not all runs of the table have the same one."""
-    name = main_metric(row.run)
+    name = row.metric or main_metric(row.run)
     text, style = number_cell(last_of(row.run, name), row)
-    if not row.mixed or not name:
+    if row.metric or not name:
         return text, style
     return [(f"{one_line(name.rsplit('/', 1)[-1])[:7]} ", row.look.quiet), (pad(text, 7, right=True), style)]
 

@@ -129,10 +129,10 @@ class RunsView(View):
     def _arrange(self) -> None:
         """Rows and columns anew."""
         roster, runs = self._roster, self.model.runs
-        mixed = roster.mixed
+        before = roster.mixed, roster.metric
         roster.take(runs.runs)
         self._live = any(run.status == "running" for run in runs.runs)
-        if mixed != roster.mixed:
+        if before != (roster.mixed, roster.metric):
             self._made = {}
         self._lay_columns()
         self._table.show(self._columns, roster.keys, self._cells)
@@ -208,7 +208,7 @@ class RunsView(View):
         same = made is not None and made[0] is run and made[1] is sketch and made[2] == marked
         if made is not None and same and (not run.active or made[3] == second):
             return made[4]
-        row = Row(run, sketch, self.look, now, self._roster.mixed)
+        row = Row(run, sketch, self.look, now, "" if self._roster.mixed else self._roster.metric)
         cells = (self._state(run, marked), self._words(run), *(field.cell(row) for field in self._fields))
         if made is not None and made[4] == cells:
             cells = made[4]

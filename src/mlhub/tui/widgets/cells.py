@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,47 +26,45 @@ class Banner:
     parts: tuple[Part, ...]
 
 
-class Canvas:
-    """A line of characters being put together, each with its style; a wide one is followed by an empty one."""
+def fitted(parts: Sequence[Part], room: int, fill: Style, *, right: bool = False) -> list[Part]:
+    """Cut or filled to `room` columns, standing at the right of them if asked for."""
+    found: list[Part] = []
+    for text, style in parts:
+        if room <= 0:
+            break
+        wide = width(text)
+        if wide > room:
+            text = fit(text, room)  # noqa: PLW2901 - what fits of it
+            wide = width(text)
+        found.append((text, style))
+        room -= wide
+    if room > 0:
+        found.insert(0 if right else len(found), (" " * room, fill))
+    return found
 
-    def __init__(self, wide: int, style: Style) -> None:
-        self._texts = [" "] * wide
-        self._styles = [style] * wide
 
-    def put(self, x: int, end: int, parts: Sequence[Part], *, right: bool = False, wide: int = 0) -> None:
-        """Write from `x`, at most up to `end`; at the right of `wide` columns if asked for."""
-        room = min(end, len(self._texts)) - x
-        if right:
-            x += max(0, min(room, (wide or room)) - sum(width(text) for text, _ in parts))
-        for text, style in parts:
-            left = min(end, len(self._texts)) - x
-            if left <= 0:
-                return
-            text = fit(text, left)  # noqa: PLW2901 - what fits of it
-            if text.isascii():
-                self._texts[x : x + len(text)] = text
-                self._styles[x : x + len(text)] = [style] * len(text)
-                x += len(text)
-                continue
-            for character in text:
-                cells = width(character)
-                if not cells:
-                    self._texts[max(0, x - 1)] += character
-                    continue
-                self._texts[x], self._styles[x] = character, style
-                if cells == 2:
-                    self._texts[x + 1], self._styles[x + 1] = "", style
-                x += cells
+def joined(parts: Sequence[Part], over: Style | None = None) -> tuple[Part, ...]:
+    """Neighbours of one style are one, and blanks belong to what stands before: fewer codes to send. In the colours of
+    `over`, if given.
+    """
+    found: list[Part] = []
+    for text, style in parts:
+        if over is not None:
+            style = style + over  # noqa: PLW2901
+        if found and (
+            found[-1][1] is style or found[-1][1] == style or (not text.strip(" ") and _bare(found[-1][1], style))
+        ):
+            found[-1] = (found[-1][0] + text, found[-1][1])
+        else:
+            found.append((text, style))
+    return tuple(found)
 
-    def line(self, over: Style | None = None) -> tuple[Part, ...]:
-        """Runs of one style; all of it in the colours of `over`, if given."""
-        found: list[tuple[list[str], Style]] = []
-        for text, style in zip(self._texts, self._styles, strict=True):
-            if found and (found[-1][1] is style or found[-1][1] == style):
-                found[-1][0].append(text)
-            else:
-                found.append(([text], style))
-        return tuple(("".join(texts), style + over if over else style) for texts, style in found)
+
+@functools.lru_cache(maxsize=1024)
+def _bare(before: Style, style: Style) -> bool:
+    """Whether a blank looks the same in both."""
+    lines = (before.underline, before.reverse, before.strike, style.underline, style.reverse, style.strike)
+    return before.bgcolor == style.bgcolor and not any(lines)
 
 
 def parts_of(cell: Cell) -> list[Part]:

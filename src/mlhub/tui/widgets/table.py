@@ -24,7 +24,7 @@ from textual.widget import Widget
 
 from mlhub.text import width
 from mlhub.tui import theme
-from mlhub.tui.widgets.cells import Banner, Canvas, changed, parts_of
+from mlhub.tui.widgets.cells import Banner, changed, fitted, joined, parts_of
 from mlhub.tui.widgets.grid import Column, Grid, lay_out
 
 if TYPE_CHECKING:
@@ -304,32 +304,42 @@ class Table(Widget, can_focus=True):
         return Style(bgcolor=look.panel, underline=look.ansi or None)
 
     def _head(self, look: Look) -> tuple[Part, ...]:
-        style = Style(color=look.dim, bgcolor=look.back, bold=True)
-        canvas = Canvas(self.size.width, look.plain)
-        for place, x, end in self._grid.spans(self._left):
-            chosen = self.by_column and place.nth == self._column
-            one = Style(color=look.accent, bgcolor=look.back, bold=True) if chosen else style
-            canvas.put(x, end, [(place.column.title, one)], right=place.column.right, wide=place.width)
-        if self._left:
-            canvas.put(self._grid.edge - 1, self._grid.edge, [(theme.glyph(("‹", "<")), look.style("accent"))])
+        style, chosen = (Style(color=colour, bgcolor=look.back, bold=True) for colour in (look.dim, look.accent))
+        titles: list[list[Part]] = [
+            [(column.title, chosen if self.by_column and nth == self._column else style)]
+            for nth, column in enumerate(self.columns)
+        ]
+        before = theme.glyph(("‹", "<")) if self._left else ""
+        line = self._put_cells(titles, look, before)
+        room = self.size.width - self._grid.inner
         if self._grid.whole > self._left + self._grid.room:
-            canvas.put(self.size.width - 1, self.size.width, [(theme.glyph(("›", ">")), look.style("accent"))])
-        return canvas.line()
+            line = fitted(line, self.size.width - 1, look.plain)
+            return joined([*line, (theme.glyph(("›", ">")), look.style("accent"))])
+        return joined([*line, (" " * room, look.plain)] if room else line)
 
     def _line(self, row: Row, look: Look, cursor: Style | None, column: int, mark: str) -> tuple[Part, ...]:
         """A row, in the cursor's colours if it stands there, and its piece of the scroll mark."""
-        canvas = Canvas(self._grid.inner, look.plain)
         if isinstance(row, Banner):
-            canvas.put(0, self._grid.inner, row.parts)
+            line = fitted(row.parts, self._grid.inner, look.plain)
         else:
-            for place, x, end in self._grid.spans(self._left):
-                if place.nth < len(row):
-                    parts = row[place.nth]
-                    if self.by_column and place.nth == column:
-                        parts = [(text, style + _HERE) for text, style in parts]
-                    canvas.put(x, end, parts, right=place.column.right, wide=place.width)
-        line = canvas.line(cursor)
-        return (*line, (mark, look.style("faint"))) if mark else line
+            if self.by_column and 0 <= column < len(row):
+                row = [*row[:column], [(text, style + _HERE) for text, style in row[column]], *row[column + 1 :]]
+            line = self._put_cells(row, look)
+        shown = joined(line, cursor)
+        return (*shown, (mark, look.style("faint"))) if mark else shown
+
+    def _put_cells(self, row: Sequence[Sequence[Part]], look: Look, before: str = "") -> list[Part]:
+        """Cells in their places. `before`: what stands in the gap before those that scroll."""
+        found: list[Part] = []
+        at, inner = 0, self._grid.inner
+        for place, x, end in self._grid.spans(self._left):
+            if x > at:
+                mark = before if not place.frozen and at < self._grid.edge else ""
+                found += [(" " * (x - at - len(mark)), look.plain), *([(mark, look.style("accent"))] if mark else [])]
+            cell = row[place.nth] if place.nth < len(row) else ()
+            found += fitted(cell, end - x, look.plain, right=place.column.right)
+            at = end
+        return [*found, (" " * (inner - at), look.plain)] if at < inner else found
 
     def _scroll_marks(self) -> Callable[[int], str]:
         """What stands at the right end of each row in sight: nothing, where all rows are."""
