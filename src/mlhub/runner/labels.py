@@ -9,7 +9,6 @@ from typing import Any
 
 from mlhub.errors import StoreError, UsageError
 from mlhub.files import write_json
-from mlhub.runner.names import check_word
 from mlhub.text import clean, one_line
 
 TYPE_CHECKING = False
@@ -30,6 +29,8 @@ def change_tags(store: Store, run: Run, add: Sequence[str] = (), remove: Sequenc
 
     Raises UsageError for what can't be a tag, StoreError if it can't be written; then nothing has changed.
     """
+    from mlhub.runner.names import check_word  # with it comes OpenSSL, which no list of runs needs
+
     for word in add:
         check_word("tag", word)
     with store.transaction():
