@@ -118,6 +118,19 @@ def test_the_main_metric_is_what_the_run_is_made_for(names: list[str], config: d
     assert main_metric(run_of(1, summary={name: {} for name in names}, config=config)) == wanted
 
 
+def test_a_few_runs_with_another_main_metric_make_no_mixture_and_sort_last() -> None:
+    roster = Roster()
+    roster.sort = "metric"
+    roster.take([run_of(99, **metric(3, "odd")), *(run_of(n, **metric(n / 100)) for n in range(30))])
+    assert (roster.mixed, roster.metric, roster.keys[-1]) == (False, "val/map_64", 99)
+
+
+def test_a_running_run_with_another_main_metric_does() -> None:
+    roster = Roster()
+    roster.take([run_of(99, status="running", **metric(3, "odd")), *(run_of(n, **metric(0.1)) for n in range(30))])
+    assert roster.mixed
+
+
 def test_every_metric_and_every_key_may_be_a_column() -> None:
     run = run_of(1, config={"training": {"lr": 1}, "x.y": 2}, summary={"val/loss": {}, "odd": {}})
     names = {field.id for field in choices([run])}

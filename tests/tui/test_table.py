@@ -224,6 +224,22 @@ async def test_without_colours_the_cursor_is_reversed(monkeypatch: pytest.Monkey
         assert all(segment.style.reverse for segment in app.table.render_line(1))
 
 
+async def test_where_only_letters_work_there_are_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    app = TableApp()
+    async with app.run_test(size=(40, 10)):
+        app.table.show(COLUMNS, range(100), lambda _: [("a name that is cut off", PLAIN), ("–", PLAIN)])
+        assert all(row.isascii() for row in rows_of(app.table))
+
+
+async def test_a_click_on_a_cell_goes_to_its_column() -> None:
+    app = TableApp(by_column=True)
+    async with app.run_test(size=(40, 10)) as pilot:
+        app.table.show(COLUMNS, [1, 2], cells)
+        await pilot.click(app.table, offset=(15, 2))
+        assert (app.table.cursor_key, app.table.cursor_column) == (2, "step")
+
+
 async def test_markup_in_a_cell_is_text() -> None:
     app = TableApp()
     async with app.run_test(size=(40, 4)):

@@ -109,9 +109,11 @@ class Roster:
             known[run.id] = kept
         self._known = known
         meant = [kept.run for kept in known.values() if kept.meant]
-        values = {run.id: known[run.id].value for run in meant}
         self.shown = len(meant)
         self._say_metrics([kept for kept in known.values() if kept.meant])
+        values = {run.id: known[run.id].value for run in meant}
+        if self.sort == "metric" and not self.mixed:  # as its column says
+            values = {run.id: last_of(run, self.metric) for run in meant}
         self._arrange(in_order(meant, values if field else None, down=bool(field and field.down) != self.turned))
 
     def _say_metrics(self, meant: Sequence[_Known]) -> None:

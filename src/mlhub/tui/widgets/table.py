@@ -43,6 +43,8 @@ __all__ = ["Banner", "Column", "Table"]
 #: an automatic column is not wider than this
 _WIDEST = 40
 _WHEEL = 3
+#: for what `mlhub.text` says of missing and of cut values, where only letters work
+_LETTERS = str.maketrans("–…", "-~")
 #: of the cell under the cursor, beside the row's own style
 _HERE = Style(bold=True, underline=True)
 
@@ -357,7 +359,10 @@ class Table(Widget, can_focus=True):
         if len(self._image) != self.size.height or sum(width(text) for text, _ in self._image[0]) != self.size.width:
             self._scroll_to_cursor()
             self._image = self._make_image()
-        return Strip([Segment(text, style) for text, style in self._image[y]], self.size.width)
+        line = self._image[y]
+        if not theme.unicode_works():
+            line = tuple((text.translate(_LETTERS), style) for text, style in line)
+        return Strip([Segment(text, style) for text, style in line], self.size.width)
 
     def on_resize(self) -> None:
         self._image = []
