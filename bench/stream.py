@@ -81,7 +81,9 @@ def to_wandb(rate: float, count: int, seconds: float, folder: str) -> None:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    own = {key: value for key, value in os.environ.items() if not key.startswith(("MLHUB_", "SSH_"))}
+    # compiled modules are kept, as they are wherever mlhub was installed
+    left_out = ("MLHUB_", "SSH_", "PYTHONDONTWRITEBYTECODE", "COLUMNS", "LINES", "NO_COLOR")
+    own = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
     return own | {"MLHUB_HOME": str(home), "MLHUB_MAX_RUNS": "100"} | more
 
 

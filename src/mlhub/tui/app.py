@@ -11,8 +11,9 @@ import signal
 import time
 import traceback
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.geometry import NULL_OFFSET, Region, Spacing
 from textual.layout import Layout, WidgetPlacement
@@ -21,8 +22,8 @@ from textual.widget import Widget
 
 from mlhub.tui import layout, prefs, theme
 from mlhub.tui.acting import Acting
+from mlhub.tui.glass import Glass, Written
 from mlhub.tui.keys import VIEWS, bindings
-from mlhub.tui.thrift import Thrifty
 from mlhub.tui.widgets.bars import Bar, KeyBar, StatusBar, TabBar
 
 if TYPE_CHECKING:
@@ -86,15 +87,14 @@ class TooSmall(Widget):
         return "needs {}x{}, this is {}x{}".format(*layout.LEAST, *self.app.size)
 
 
-class Main(Screen[None]):
-    """The one screen; dialogs stand above it."""
+class Main(Screen[None], inherit_bindings=False):
+    """The one screen; dialogs stand above it. Without Textual's own keys: Tab goes to panes, not to widgets."""
 
     DEFAULT_CSS = "Main { layers: base above; }"
     AUTO_FOCUS = ""
 
     def __init__(self) -> None:
         super().__init__()
-        self._compositor = Thrifty()
         #: asked at each look: a query by their names costs more than all else of a look without news
         self.bars: tuple[Bar, ...] = (StatusBar("status"), TabBar("tabs"), KeyBar("keys"))
 
@@ -133,6 +133,8 @@ class Top(Acting, App[None]):
         self._views: dict[str, View] = {}
         self._history: list[str] = []
         self._painted = False
+        #: what stands on the terminal
+        self._glass = Glass()
         model.selection.focus = focus
         self.animation_level = "none"  # nothing here moves for its own sake
 
@@ -155,6 +157,7 @@ class Top(Acting, App[None]):
             self.register_theme(look.to_theme())
         self.theme = self.look.name
         self.set_keymap(self.own_keys)
+        self.app_resume_signal.subscribe(self, lambda _: self._glass.forget())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             with suppress(NotImplementedError, RuntimeError):  # under a test's loop in another thread
@@ -166,6 +169,17 @@ class Top(Acting, App[None]):
         self.model.machine.start()
         self.set_interval(1 / (_SLOW_RATE if prefs.slow_line() else _RATE), self.pull)
         self.pull()
+
+    def on_resize(self) -> None:
+        self._glass.forget()
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:  # noqa: ANN401 - what Rich renders
+        """Write only what differs from what stands there; with nothing new, nothing."""
+        written = self._running and not self._closed and not self.is_headless and not self._batch_count
+        if written and self._driver is not None and isinstance(renderable, CompositorUpdate):
+            text = self._glass.difference(renderable, (self.size.width, self.size.height), self.console)
+            renderable = Written(text) if text else None
+        super()._display(screen, renderable)
 
     def arrange(self) -> None:
         """Give each view its place, for the terminal's size and for what the user looks at."""
@@ -186,6 +200,7 @@ class Top(Acting, App[None]):
             view.display = name in self.places and not small
             if view.display:
                 view.placed(beside=len(self.places) > 1)
+        area._clear_arrangement_cache()  # noqa: SLF001 - by size; ours depends on more
         area.refresh(layout=True)
         self.call_after_refresh(self.settle_focus)
 
@@ -194,16 +209,19 @@ class Top(Acting, App[None]):
 
         So a key typed right after the one that goes to a view is that view's.
         """
+        self._give_focus()
+        view = self._views.get(self.active)
+        if view is not None and view.is_mounted and len(self.screen_stack) == 1:
+            self.pull()
+
+    def _give_focus(self) -> None:
+        """Also if what had it is to be seen no more: a list that became empty, for example."""
         view = self._views.get(self.active)
         if view is None or not view.display or len(self.screen_stack) > 1:
             return
         if not view.has_focus_within or self.focused is view:
-            self.screen.set_focus(view.main() if view.is_mounted else view, scroll_visible=False)
-        if view.is_mounted:
-            self.pull()
-            if not self._painted:  # the one that is looked at stands there; now those that take longer to load
-                self._painted = True
-                self.call_after_refresh(self.arrange)
+            main = view.main() if view.is_mounted else view
+            self.screen.set_focus(main if main.focusable else view, scroll_visible=False)
 
     def entered(self, view: View) -> None:
         """The focus went into a view, by a click for example: that is the active one now."""
@@ -309,6 +327,11 @@ class Top(Acting, App[None]):
         """Views that have something to find in bind it themselves; elsewhere the list of runs is filtered."""
         self.action_view("runs")
         self.call_after_refresh(self.active_view.run_find)  # type: ignore[attr-defined]
+
+    def action_redraw(self) -> None:
+        """All of it anew: something else has written over it."""
+        self._glass.forget()
+        self.refresh(layout=True)
 
     def action_help(self) -> None:
         from mlhub.tui.help import Help

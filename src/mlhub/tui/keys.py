@@ -102,6 +102,7 @@ KEYS: tuple[Key, ...] = (
     Key("delete", "D", "delete", "move the chosen runs to the trash (asks)"),
     Key("copy-folder", "Y", "copy_folder", "copy the run's folder to the clipboard"),
     Key("theme", "t", "next_theme", "the next theme"),
+    Key("redraw", "ctrl+l", "redraw", "draw everything anew"),
     Key("palette", "ctrl+p", "command_palette", "all commands", palette=False),
     Key("help", "question_mark,f1", "help", "the keys", "help"),
     Key("quit", "q", "quit", "leave; runs go on", "quit"),
