@@ -60,6 +60,13 @@ async def test_the_ends_of_a_log_are_one_key_away(numbered):
         assert view.text.following
 
 
+async def test_keys_do_not_wait_for_what_is_read(numbered):
+    async with open_top(numbered.home, (80, 24), focus=1) as pilot:
+        await open_log(pilot, "line 2999")
+        await pilot.press("g", *["pagedown"] * 3, "down")
+        await shown(pilot, "\nline 58\n", "line 77\n")
+
+
 async def test_search_goes_along_as_one_types_and_wraps_around(numbered):
     async with open_top(numbered.home, (80, 24), focus=1) as pilot:
         view = await open_log(pilot, "line 2999")

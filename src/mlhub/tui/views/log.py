@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -73,6 +74,7 @@ class LogView(View):
         self._pulls = 0
         self._found_version = 0
         self._counted = -1
+        self._said_of: tuple[object, ...] = ()
         self._places: dict[int, tuple[int, int]] = {}
         #: where one stood when the search began: the line, and whether one followed
         self._before: tuple[int, bool] = (0, True)
@@ -127,7 +129,21 @@ class LogView(View):
         self.text.open(run.id, self.model.home.run(run.id), self._places.get(run.id))
 
     def _say(self, run: Run | None) -> None:
-        """The title, and in place of an empty log what is to be done."""
+        """The title, and in place of an empty log what is to be done; nothing if all is as it was."""
+        text, place = self.text, self.text.place
+        said_of = (
+            run,
+            self._gone,
+            text.page,
+            text.pattern,
+            self._searcher.found,
+            place.following,
+            place.top,
+            place.row,
+        )
+        if len(said_of) == len(self._said_of) and all(map(operator.is_, said_of, self._said_of)):
+            return
+        self._said_of = said_of
         words = self._advise(run)
         if words != self._advised:
             self._advised = words

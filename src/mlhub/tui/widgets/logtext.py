@@ -58,6 +58,8 @@ class LogText(Widget):
         self._version = 0
         #: a line to go to as soon as it is read, and how far below the upper edge
         self._goal: tuple[int, int] | None = None
+        #: rows to scroll from there, of keys that did not wait for it
+        self._owed = 0
         self._rows: list[Row] = []
         self._drawn: list[tuple[object, ...]] = []
         self._made_with: tuple[object, ...] = ()
@@ -95,9 +97,11 @@ class LogText(Widget):
         self.page = page
         self.place.lines = page.lines
         if self._goal is not None and page.serial == self._want.serial:
-            offset, above = self._goal
-            self._goal = None
+            (offset, above), owed = self._goal, self._owed
+            self._goal, self._owed = None, 0
             self.place.go(offset, above)
+            if owed:
+                self.scroll_rows(owed)
         elif page.ends and not self.place.following:
             self.place.fill()
         self.draw()
@@ -145,7 +149,7 @@ class LogText(Widget):
             self.place.go(offset, above)
             self._read_around()
         elif self._want is not None:
-            self._goal = (offset, above)
+            self._goal, self._owed = (offset, above), 0
             self._ask(replace(self._want, anchor=offset))
         self.draw()
 
@@ -161,6 +165,9 @@ class LogText(Widget):
 
     def scroll_rows(self, by: int) -> None:
         """By rows; upwards leaves following, beyond the end takes it up again."""
+        if self._goal is not None:
+            self._owed += by
+            return
         if not self.place.lines:
             return
         if self.place.following:
