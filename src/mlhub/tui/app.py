@@ -213,6 +213,9 @@ class Top(Acting, App[None]):
         view = self._views.get(self.active)
         if view is not None and view.is_mounted and len(self.screen_stack) == 1:
             self.pull()
+            if not self._painted:  # the one that is looked at stands there; now those that take longer to load
+                self._painted = True
+                self.call_after_refresh(self.arrange)
 
     def _give_focus(self) -> None:
         """Also if what had it is to be seen no more: a list that became empty, for example."""
@@ -241,6 +244,7 @@ class Top(Acting, App[None]):
                     bar.pull()
         if self.held:
             return
+        self._give_focus()
         for name in self.places:
             view = self._views.get(name)
             if view is not None and view.is_mounted and view.display:
@@ -312,9 +316,17 @@ class Top(Acting, App[None]):
             open_row()
 
     def action_mark(self) -> None:
-        if self.model.selection.focus is not None:
-            self.model.selection.toggle(self.model.selection.focus)
-            self.pull()
+        """The run under the cursor, or all runs of the group there, unless they are marked already."""
+        selection = self.model.selection
+        group: tuple[int, ...] = getattr(self.active_view, "group_under_cursor", ())
+        if group:
+            marked = all(run_id in selection.marks for run_id in group)
+            for run_id in group:
+                if marked or run_id not in selection.marks:
+                    selection.toggle(run_id)
+        elif selection.focus is not None:
+            selection.toggle(selection.focus)
+        self.pull()
 
     def action_unmark(self) -> None:
         self.model.selection.clear_marks()
