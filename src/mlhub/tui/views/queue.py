@@ -56,6 +56,7 @@ class QueueView(View):
         self._advice = Static()
         self._made_of: tuple[object, ...] = ()
         self._parts: dict[str, list[Run]] = {}
+        self._begun = False
         self._host = socket.gethostname()
 
     def content(self) -> ComposeResult:
@@ -89,6 +90,10 @@ class QueueView(View):
         self._table.show(self._columns(), keys, partial(self._cells, {run.id: run for run in snapshot.runs}))
         if not self._table.has_focus and selection.focus is not None:
             self._table.move_to_key(selection.focus)
+        if not self._begun and len(keys) > 1:
+            self._begun = True
+            if self._table.cursor_key == keys[0]:  # a heading: what starts next is of more use
+                self._table.move_to_key(next(run.id for name in ("waiting", *parts) for run in parts[name]))
         self.title.say(self._words())
 
     def _sorted(self) -> dict[str, list[Run]]:
@@ -110,13 +115,13 @@ class QueueView(View):
         return f"{here}{f' of {limit}' if limit else ''} active, {len(self._parts['waiting'])} waiting{held}"
 
     def _columns(self) -> list[Column]:
-        narrow = self.size.width < 90
+        wide = self.size.width
         return [
-            Column("run", "run", width=22 if narrow else 30),
-            Column("gpus", "GPUs", width=6, right=True),
-            Column("priority", "prio", width=4, right=True),
-            Column("since", "since", width=5 if narrow else 11, right=True),
-            Column("eta", "ETA", width=7, right=True),
+            Column("run", "run", width=22 if wide < 90 else 24 if wide < 120 else 34),
+            Column("gpus", "GPUs", right=True),
+            Column("priority", "prio", right=True),
+            Column("since", "since", right=True),
+            Column("eta", "ETA", right=True),
             Column("state", "what it does, or waits for", flex=True),
         ]
 
