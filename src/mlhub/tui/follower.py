@@ -155,7 +155,7 @@ class _Reading:
 class Follower:
     """Reads when `advance` is called; `metrics` is what there is then."""
 
-    def __init__(self, path: Path, attempts: int = 1, most: int = 1 << 22) -> None:
+    def __init__(self, path: Path, attempts: int = 1, most: int = 1 << 21) -> None:
         self._path = path
         self._attempts = attempts
         #: points of all metrics together

@@ -30,8 +30,8 @@ _KEPT = 60.0
 #: seconds of reading before the next run has its turn
 _TURN = 0.05
 #: points of all metrics of all runs together, 24 bytes each
-_MOST = 1 << 23
-_MOST_A_RUN = 1 << 22
+_MOST = 1 << 22
+_MOST_A_RUN = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ class ChartsView(View):
     def pull(self) -> None:
         model = self.model
         seen = (model.runs.version, model.selection.version, model.series.version, self.look.name, self.beside)
-        if seen == self._seen:
+        if seen == self._seen and not any(chart.waiting for chart in self._page.charts):
             return
         self._seen = seen
         self._runs = (model.chosen or model.runs.runs[:1])[:_MOST_RUNS]

@@ -5,6 +5,7 @@ What is drawn and where is `mlhub.tui.plot`'s; which curves, of which part, is s
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mlhub.text import fit, number, one_line, width
-from mlhub.tui import theme
+from mlhub.tui import axes, theme
 from mlhub.tui.axes import Curve
 from mlhub.tui.pages import SYSTEM
 from mlhub.tui.plot import Glyphs, Plotter, Scale, column_of, read_at, x_of
@@ -40,6 +41,8 @@ Part = tuple[str, Style]
 _JUMP = 8
 #: how much of a run's colour is in its raw values
 _DIM = 0.42
+#: seconds until what is new is drawn in any case
+_LATEST = 1.0
 #: a chart this low has no row of words
 _TITLED = 3
 
@@ -81,7 +84,11 @@ class Chart(Widget):
         self._styles: list[Style] = []
         self._inks: dict[tuple[str, ...], int] = {}
         self._look: Look | None = None
-        self._drawn: object = None
+        self._drawn: tuple[object, ...] | None = None
+        self._tips: tuple[float, ...] = ()
+        self._when = 0.0
+        #: whether there is something new that waits for its time: `show` is to be called again, changed or not
+        self.waiting = False
         self._picture: Picture | None = None
         self._head: list[Part] = []
         self._grip: tuple[int, tuple[float, float]] | None = None
@@ -134,11 +141,16 @@ class Chart(Widget):
         if not wide or not high or not self.is_attached:
             return
         look = self.look
-        series = tuple((curve.series, curve.colour, curve.run_id, curve.live, curve.epochs) for curve in self._curves)
-        now = (series, self._scale, self._title, self._note, self._chosen, self._empty, wide, high, look.name)
+        series = tuple((curve.series, curve.epochs) for curve in self._curves)
+        now = (self._frame(), series)
+        self.waiting = False
         if now == self._drawn:
             return
-        self._drawn = now
+        tips = tuple((axes.ends(curve, self._scale.axis) or (0.0, 0.0))[1] for curve in self._curves)
+        if self._drawn is not None and self._drawn[0] == now[0] and self._can_wait(tips):
+            self.waiting = True
+            return
+        self._drawn, self._tips, self._when = now, tips, time.monotonic()
         if look is not self._look:
             self._look, self._styles, self._inks = look, [], {}
         rows = high - self._head_rows
@@ -152,6 +164,23 @@ class Chart(Widget):
         old, self._picture = self._picture, picture
         head, self._head = self._head, self._make_head(picture, wide)
         self._repaint(old, picture, head)
+
+    def _frame(self) -> tuple[object, ...]:
+        """All that the picture depends on but for points; of those, what is to be seen at once."""
+        curves = tuple(
+            (curve.run_id, curve.colour, curve.live, len(curve.series.events), len(curve.series.superseded))
+            for curve in self._curves
+        )
+        words = (self._title, self._note, self._chosen, self._empty)
+        return curves, self._scale, words, self.size, self.look.name
+
+    def _can_wait(self, tips: tuple[float, ...]) -> bool:
+        """Whether no curve has come on by as much as shows: a run that logs fast is drawn when there is a dot more."""
+        window = self.window
+        if window is None or time.monotonic() - self._when > _LATEST:
+            return False
+        dot = (window[1] - window[0]) / (self.size.width * self._glyphs.wide)
+        return all(0 <= tip - before < dot / 2 for tip, before in zip(tips, self._tips, strict=True))
 
     @property
     def _head_rows(self) -> int:
