@@ -88,7 +88,7 @@ async def test_the_cursor_chooses_for_all_views_and_enter_opens_the_charts(runs:
 
 async def test_a_run_focused_from_elsewhere_is_under_the_cursor(runs: Cli) -> None:
     async with open_top(runs.home, (160, 45), focus=2) as pilot:
-        await until(pilot, lambda: view_of(pilot)._table.cursor_key == 2)
+        await until(pilot, lambda: "runs" in pilot.app._views and view_of(pilot)._table.cursor_key == 2)
         pilot.app.model.selection.choose(1)
         await until(pilot, lambda: view_of(pilot)._table.cursor_key == 1)
 
@@ -172,6 +172,14 @@ async def test_a_group_folds_by_f_and_unfolds_by_enter(runs: Cli) -> None:
         assert (view_of(pilot)._table.cursor_key, pilot.app.model.selection.focus) == ("seeds", None)
         await pilot.press("enter")
         await until(pilot, lambda: len(names(pilot)) == 5)
+
+
+async def test_space_on_a_group_marks_its_runs_and_unmarks_them(runs: Cli) -> None:
+    async with opened(runs) as pilot:
+        await pilot.press("b", "j", "space")
+        await until(pilot, lambda: set(pilot.app.model.selection.marks) == {1, 2, 3})
+        await pilot.press("space")
+        await until(pilot, lambda: not pilot.app.model.selection.marks)
 
 
 async def test_columns_are_chosen_ordered_and_kept(runs: Cli) -> None:

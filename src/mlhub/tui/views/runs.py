@@ -247,6 +247,13 @@ class RunsView(View):
 
     # what the user does
 
+    @property
+    def group_under_cursor(self) -> tuple[int, ...]:
+        """The runs of the group whose row the cursor is on, for the app to mark."""
+        key = self._table.cursor_key
+        group = self._roster.groups.get(key) if isinstance(key, str) else None
+        return tuple(run.id for run in group.runs) if group is not None else ()
+
     def on_table_moved(self, event: Table.Moved) -> None:
         """Read where the cursor is now: the message may be older than the rows."""
         event.stop()
