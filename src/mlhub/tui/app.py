@@ -216,6 +216,9 @@ class Top(Acting, App[None]):
             if not self._painted:  # the one that is looked at stands there; now those that take longer to load
                 self._painted = True
                 self.call_after_refresh(self.arrange)
+            if not self._painted:  # the one that is looked at stands there; now those that take longer to load
+                self._painted = True
+                self.call_after_refresh(self.arrange)
 
     def _give_focus(self) -> None:
         """Also if what had it is to be seen no more: a list that became empty, for example."""
