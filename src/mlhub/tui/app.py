@@ -184,7 +184,7 @@ class Top(Acting, App[None]):
     def arrange(self) -> None:
         """Give each view its place, for the terminal's size and for what the user looks at."""
         screen = self.screen_stack[0]
-        if not screen.query(TooSmall):  # not composed yet
+        if not screen.query(TooSmall) or not screen.is_attached:  # not composed yet, or gone already
             return
         width, height = self.size
         small = layout.is_small(width, height)
@@ -213,9 +213,6 @@ class Top(Acting, App[None]):
         view = self._views.get(self.active)
         if view is not None and view.is_mounted and len(self.screen_stack) == 1:
             self.pull()
-            if not self._painted:  # the one that is looked at stands there; now those that take longer to load
-                self._painted = True
-                self.call_after_refresh(self.arrange)
             if not self._painted:  # the one that is looked at stands there; now those that take longer to load
                 self._painted = True
                 self.call_after_refresh(self.arrange)

@@ -46,7 +46,9 @@ class Matrix:
         self._facts = dict(render.facts(elapsed))
         self._metrics = {metric.name: metric for metric in found.metrics if not only or _differs(metric, found)}
         self._texts = {
-            run_id: {name: render.metric_text(metric.values.get(run_id)) for name, metric in self._metrics.items()}
+            run_id: {
+                name: _lettered(render.metric_text(metric.values.get(run_id))) for name, metric in self._metrics.items()
+            }
             for run_id in self.runs
         }
         self._wide = {run_id: max(map(width, texts.values()), default=0) for run_id, texts in self._texts.items()}
@@ -98,7 +100,7 @@ class Matrix:
             return self._metric(self._metrics[line.name], run_id)
         values = self.found.config.get(line.name, {})
         if run_id not in values:
-            return [(render.MISSING, self.look.quiet)]
+            return [(_lettered(render.MISSING), self.look.quiet)]
         style = self.look.style("info") if self._is_other(line.name, run_id) else self.look.plain
         return [(fit(render.value_text(values[run_id]), _LONGEST), style)]
 
@@ -113,7 +115,7 @@ class Matrix:
         if name == "id":
             words = f"{run.id} baseline" if run.id == self.found.baseline else str(run.id)
             return [(words, self.look.run_style(run.id))]
-        text = fit(self._facts[name](run), _LONGEST)
+        text = _lettered(fit(self._facts[name](run), _LONGEST))
         if name == "status":
             return [(f"{theme.state_glyph(run.status)} {text}", self.look.status.get(run.status, self.look.plain))]
         return [(text, self.look.plain)]
@@ -140,7 +142,7 @@ class Matrix:
             return []
         spread = self._metrics[line.name].spread(ids)
         if spread is None:
-            return [(render.MISSING, self.look.quiet)]
+            return [(_lettered(render.MISSING), self.look.quiet)]
         sd = "" if spread.sd is None else f" {theme.glyph(('±', '+-'))} {spread.sd:.2g}"
         count = f" n={spread.n}" if spread.n < spread.of else ""
         return [(f"{number(spread.mean)}{sd}", self.look.plain), (count, self.look.style("warn"))]
@@ -173,6 +175,11 @@ class Matrix:
             return (True, 0.0, "".join(text for text, _ in self.cell(line, run.id)))
 
         return place
+
+
+def _lettered(text: str) -> str:
+    """Our own signs as letters, where the terminal has no others."""
+    return text if text.isascii() or theme.unicode_works() else text.replace("–", "-").replace("∞", "inf")
 
 
 def _differs(metric: Metric, found: Comparison) -> bool:

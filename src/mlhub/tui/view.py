@@ -95,13 +95,20 @@ class View(Widget, can_focus=True):
         main = self.main()
         if main is not self and main.focusable:
             main.focus(scroll_visible=False)
+        else:
+            self.title.refresh()
+            self.top.entered(self)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A key typed before it is composed does nothing."""
         return self.is_mounted and super().check_action(action, parameters)
 
     def on_descendant_focus(self) -> None:
+        self.title.refresh()
         self.top.entered(self)
+
+    def on_descendant_blur(self) -> None:
+        self.title.refresh()
 
     def pull(self) -> None:
         """Take what is new from the model; called some times a second while the view is to be seen, never while not.
