@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Bits = NDArray[np.uint8]
 
 #: strengths of smoothing and the share of the picture's width that a value weighs on
-SMOOTHING = {0.0: 0.0, 0.6: 0.01, 0.9: 0.035, 0.97: 0.09}
+SMOOTHING = {0.0: 0.0, 0.6: 0.007, 0.9: 0.025, 0.97: 0.07}
 #: exponents beyond it are left for the next part of `smooth`
 _PART = 300.0
 #: a value's weight after so many time constants is nothing

@@ -305,7 +305,8 @@ class Follower:
             if end > begin:
                 self._take(self._preview, data[begin:end], offset + begin)
                 self._previewed = offset + end
-            time.sleep(_BREATH)
+            if place % 16 == 0:
+                time.sleep(_BREATH)
         self.progress = 0.001
 
     def _extend_preview(self) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: seconds between two looks at files that are written to, and at others
 _LIVE, _STILL = 0.25, 2.0
+#: more runs than these are looked at half as often
+_FEW = 3
 #: seconds between two sketches of a run that goes on
 _SKETCH = 1.0
 #: a run nobody wants is kept for so long
@@ -181,21 +183,21 @@ class SeriesBook:
                 del self._books[run_id]
                 self._series.pop(run_id, None)
         most = min(_MOST_A_RUN, _MOST // max(1, len(wanted)))
-        busy = False
+        busy, live = False, 0.8 * _LIVE * (1 if len(wanted) <= _FEW else 2)
         for run_id in wanted:
-            busy = self._turn(self._books[run_id], most, now) or busy
+            busy = self._turn(self._books[run_id], most, live, now) or busy
             if self._ended.is_set():
                 return False
         return busy
 
-    def _turn(self, book: _Book, most: int, now: float) -> bool:
+    def _turn(self, book: _Book, most: int, live: float, now: float) -> bool:
         """Read on in one run."""
         if book.follower is None:
             self._open(book)
             if book.follower is None:
                 return False
         reading = book.follower.busy
-        if not reading and now - book.looked < (_LIVE * 0.8 if book.run.active else _STILL) and self._known(book):
+        if not reading and self._known(book) and now - book.looked < (live if book.run.active else _STILL):
             return False
         book.looked = now
         book.follower.most = most

@@ -7,6 +7,7 @@ model's `series`; nothing is read here.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.geometry import NULL_OFFSET, Region, Spacing
@@ -187,12 +188,17 @@ class ChartsView(View):
         wish = self.model.prefs.metric_filter
         kinds = (
             wish, tuple(run.id for run in self._runs),
-            tuple((len(known.metrics), len(known.system)) for known in self._known.values()),
+            tuple((len(known.metrics), _lines(known)) for known in self._known.values()),
         )  # fmt: skip
         if kinds != self._kinds:
             self._kinds = kinds
             found = [name for known in self._known.values() for name in known.metrics]
-            found += [pages.SYSTEM + name for known in self._known.values() for name in known.system]
+            found += [
+                pages.SYSTEM + name
+                for known in self._known.values()
+                for name, series in known.system.items()
+                if len(series.points) > 1  # what is said once, as how much memory there is, makes no curve
+            ]
             ordered = pages.in_order(found, [main_metric(run) for run in self._runs])
             self._names, self._error = pages.matching(ordered, wish)
         return self._names
@@ -213,8 +219,9 @@ class ChartsView(View):
             charts[0].show((), title="", empty=self._advice())
         for chart, name in zip(charts, shown, strict=False):
             curves = self._curves(name)
+            own = replace(scale, log=False) if name.startswith(pages.SYSTEM) else scale
             title = one_line(name)[:200] or "?"
-            chart.show(curves, scale, title=title, chosen=name == self._chosen and len(shown) > 1, empty=self._reason())
+            chart.show(curves, own, title=title, chosen=name == self._chosen and len(shown) > 1, empty=self._reason())
         self._say(names, shown, grid, scale)
 
     def _find_page(self, names: list[str]) -> tuple[pages.Grid, list[str]]:
@@ -495,6 +502,11 @@ class ChartsView(View):
 
 def _after(values: tuple[_T, ...], value: _T) -> _T:
     return values[(values.index(value) + 1) % len(values)] if value in values else values[0]
+
+
+def _lines(known: RunSeries) -> int:
+    """How many system metrics make a line."""
+    return sum(len(series.points) > 1 for series in known.system.values())
 
 
 def _value(value: float) -> str:

@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from mlhub.text import fit, number, one_line, width
+from mlhub.text import fit, number, one_line, size, width
 from mlhub.tui import axes, theme
 from mlhub.tui.axes import Curve
 from mlhub.tui.pages import SYSTEM
@@ -43,6 +43,8 @@ _JUMP = 8
 _DIM = 0.42
 #: seconds until what is new is drawn in any case
 _LATEST = 1.0
+#: a quantity of the machine from here on is one of bytes
+_BYTES = 1e5
 #: a chart this low has no row of words
 _TITLED = 3
 
@@ -243,7 +245,9 @@ class Chart(Widget):
         found = read_at(curve, self._scale)
         if found is None:
             return "–" if self._scale.cursor is not None else ""
-        return "NaN" if found.value != found.value else number(found.value)
+        if found.value != found.value:
+            return "NaN"
+        return size(found.value) if curve.by_time and abs(found.value) >= _BYTES else number(found.value)
 
     def render_line(self, y: int) -> Strip:
         wide, top = self.size.width, self._head_rows
