@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from mlhub.store.runs import Run
     from mlhub.tui.progress import Progress
+    from mlhub.tui.roster import Group
     from mlhub.tui.series import Sketch
     from mlhub.tui.theme import Look
     from mlhub.tui.widgets.cells import Cell, Part
@@ -234,3 +236,24 @@ def began(run: Run) -> str:
 def preset(run: Run) -> str | None:
     """The file's name."""
     return run.preset.rsplit("/", 1)[-1] if run.preset else None
+
+
+def group_row(group: Group, look: Look, *, folded: bool) -> tuple[Part, ...]:
+    """How many, in which states, the best of them, and the mean over its runs."""
+    arrow = theme.glyph(("▸", "+") if folded else ("▾", "-"))
+    parts: list[Part] = [(f"{arrow} {one_line(group.name)} ", look.style("accent", bold=True))]
+    for status, style in look.status.items():
+        if count := sum(run.status == status for run in group.runs):
+            parts.append((f" {theme.state_glyph(status)}{count}", style))
+    if values := group.values:
+        parts.append((f"  {one_line(group.metric)}", look.quiet))
+        if (best := group.best) is not None:
+            parts += [(" best ", look.quiet), (number(best), look.plain)]
+        parts.append((f"  {_spread(values)} ({len(values)})", look.plain))
+    return tuple(parts)
+
+
+def _spread(values: Sequence[float]) -> str:
+    """`0.5312 ± 0.0123`; of one value the value."""
+    mean = number(statistics.fmean(values))
+    return f"{mean} {theme.glyph(('±', '+-'))} {number(statistics.stdev(values))}" if len(values) > 1 else mean

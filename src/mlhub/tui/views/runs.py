@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.widgets import Static
 
 from mlhub.query import QueryError, parse
-from mlhub.text import number, one_line, width
+from mlhub.text import one_line, width
 from mlhub.tui import theme
 from mlhub.tui.columns import FIELDS, Field, choices, field_of, usual
 from mlhub.tui.keys import bindings
 from mlhub.tui.roster import Group, Roster
-from mlhub.tui.runcells import Row
+from mlhub.tui.runcells import Row, group_row
 from mlhub.tui.view import View, plain
 from mlhub.tui.widgets.filterline import FilterLine
 from mlhub.tui.widgets.preview import Preview
@@ -139,7 +139,7 @@ class RunsView(View):
         self._made = {key: made for key, made in self._made.items() if key in runs.by_id}
         focus = self.model.selection.focus
         if focus is not None and focus != self._table.cursor_key:
-            self._table.move_to_key(focus)
+            self._table.move_to_key(focus, say=False)
         self._show_parts()
         self._say()
         self._want()
@@ -149,7 +149,7 @@ class RunsView(View):
         self._touched = touched
         focus = self.model.selection.focus
         if moved and focus is not None and focus != self._table.cursor_key:
-            self._table.move_to_key(focus)
+            self._table.move_to_key(focus, say=False)
         self._table.touch()
         self._want()
 
@@ -230,18 +230,7 @@ class RunsView(View):
         made = self._heads.get(name)
         if made is not None and made[1] == folded and _same(made[0], group):
             return made[2]
-        look = self.look
-        arrow = theme.glyph(("▸", "+") if folded else ("▾", "-"))
-        parts: list[Part] = [(f"{arrow} {one_line(name)} ", look.style("accent", bold=True))]
-        for status, style in look.status.items():
-            if count := sum(run.status == status for run in group.runs):
-                parts.append((f" {theme.state_glyph(status)}{count}", style))
-        if values := group.values:
-            parts.append((f"  {one_line(group.metric)}", look.quiet))
-            if (best := group.best) is not None:
-                parts += [(" best ", look.quiet), (number(best), look.plain)]
-            parts.append((f"  {_mean(values)} ({len(values)})", look.plain))
-        banner = Banner(tuple(parts))
+        banner = Banner(group_row(group, self.look, folded=folded))
         self._heads[name] = (group, folded, banner)
         return banner
 
@@ -255,10 +244,14 @@ class RunsView(View):
         return tuple(run.id for run in group.runs) if group is not None else ()
 
     def on_table_moved(self, event: Table.Moved) -> None:
-        """Read where the cursor is now: the message may be older than the rows."""
+        """A message of a cursor that has gone on since is passed over."""
         event.stop()
-        key, selection = self._table.cursor_key, self.model.selection
-        if key is None or (not self.model.runs.settled and selection.focus is not None):
+        key, selection = event.key, self.model.selection
+        if (
+            key is None
+            or key != self._table.cursor_key
+            or (not self.model.runs.settled and selection.focus is not None)
+        ):
             return
         selection.choose(key if isinstance(key, int) else None)
         self._want()
@@ -391,11 +384,3 @@ def _sorts(name: str) -> bool:
 
 def _same(one: Group, other: Group) -> bool:
     return len(one.runs) == len(other.runs) and all(a is b for a, b in zip(one.runs, other.runs, strict=True))
-
-
-def _mean(values: list[float]) -> str:
-    """`0.5312 ± 0.0123`; of one value the value."""
-    import statistics
-
-    mean = number(statistics.fmean(values))
-    return f"{mean} {theme.glyph(('±', '+-'))} {number(statistics.stdev(values))}" if len(values) > 1 else mean

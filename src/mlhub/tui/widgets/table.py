@@ -178,11 +178,11 @@ class Table(Widget, can_focus=True):
         """Keys of the rows that are drawn now."""
         return self.keys[self._first : self._first + self._room]
 
-    def move_to_key(self, key: Key) -> bool:
-        """Put the cursor on a row; False if there is no such row."""
+    def move_to_key(self, key: Key, *, say: bool = True) -> bool:
+        """Put the cursor on a row; False if there is no such row. `say`: with a message, as if the user had done it."""
         if key not in self._index:
             return False
-        self._go(self._index[key])
+        self._go(self._index[key], say=say)
         return True
 
     def move_to_column(self, column: str) -> bool:
@@ -212,12 +212,13 @@ class Table(Widget, can_focus=True):
         if self.cursor_key is not None:
             self.post_message(self.Opened(self, self.cursor_key))
 
-    def _go(self, index: int) -> None:
+    def _go(self, index: int, *, say: bool = True) -> None:
         before = self.cursor_key
         self._cursor = max(0, min(index, len(self.keys) - 1))
         if self.cursor_key != before:
             self.touch()
-            self._say_moved()
+            if say:
+                self._say_moved()
 
     def _go_column(self, index: int) -> None:
         index = max(0, min(index, len(self.columns) - 1))
