@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import sys
+import termios
+import threading
 from types import ModuleType
 
 import pytest
@@ -42,6 +46,8 @@ def installed(monkeypatch):
     for module in (package, widget, renderable, terminal):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(graphics, "find_spec", lambda _: object())
+    monkeypatch.setattr(graphics, "draws", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     for stream in (sys.stdin, sys.stdout):
         monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
@@ -72,6 +78,27 @@ def test_a_package_that_fails_costs_nothing_else(installed):
     del installed.TGPImage
     graphics.load()
     assert graphics.cell() is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "drawn"),
+    [(b"\x1b[?62;22c", False), (b"\x1b[?62;4;22c", True), (b"\x1b_Gi=31;OK\x1b\\\x1b[?62;c", True),
+     (b"q\x1b[?64;14;22c", False), (b"", False)],
+)  # fmt: skip
+def test_the_terminal_is_asked_and_left_as_it_was(monkeypatch, answer, drawn):
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    with open(theirs, "rb", buffering=0, closefd=False) as keyboard, open(theirs, "wb", closefd=False) as screen:
+        monkeypatch.setattr(sys, "stdin", keyboard)
+        monkeypatch.setattr(sys, "stdout", screen)
+        monkeypatch.setattr(graphics, "_PATIENCE", 5.0 if answer else 0.05)
+        terminal = threading.Thread(target=lambda: os.read(ours, 100) and os.write(ours, answer))
+        terminal.start()
+        assert graphics.draws() is drawn
+        terminal.join()
+    assert termios.tcgetattr(theirs) == before
+    os.close(ours)
+    os.close(theirs)
 
 
 async def test_the_full_picture_is_the_terminal_s(home, monkeypatch):
