@@ -166,3 +166,10 @@ def test_the_cursor_reads_the_nearest_point():
     assert read_at(line, Scale(cursor=500)) is None
     assert read_at(line, Scale()).value == 7
     assert read_at(line, Scale(axis="time", cursor=9.0)).value == 6
+
+
+@pytest.mark.parametrize("glyphs", [Glyphs(unicode=False), Glyphs(colour=False)])
+def test_raw_values_are_left_out_where_they_could_not_be_told_from_the_line(glyphs):
+    inks = Inks()
+    draw([curve(np.random.default_rng(0).normal(size=5000))], glyphs=glyphs, inks=inks)
+    assert ("dim", "red") not in inks

@@ -68,9 +68,10 @@ class _Shape(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """What the terminal can show. `tall`, `wide`: dots of a cell."""
+    """What the terminal can show. `tall`, `wide`: dots of a cell. `colour`: whether what is dimmed differs."""
 
     unicode: bool = True
+    colour: bool = True
 
     @property
     def tall(self) -> int:
@@ -79,6 +80,16 @@ class Glyphs:
     @property
     def wide(self) -> int:
         return 2 if self.unicode else 1
+
+    @property
+    def rule(self) -> int:
+        """Of the grid; no character of a curve."""
+        return ord("┈" if self.unicode else "-")
+
+    @property
+    def haze(self) -> bool:
+        """Whether raw values can be told from the smoothed line."""
+        return self.unicode and self.colour
 
 
 class Plotter:
@@ -237,12 +248,12 @@ def _paint_grid(
 ) -> None:
     if picture.y is None:
         return
-    rule, quiet, faint = ord("┈" if glyphs.unicode else "."), inks("label"), inks("grid")
+    quiet, faint = inks("label"), inks("grid")
     for value, words in labels:
         row = round((1 - _place(value, picture.y, log=scale.log)) * (rows - 1))
         if not 0 <= row < rows:
             continue
-        picture.cells[row, picture.left :] = rule
+        picture.cells[row, picture.left :: 1 if glyphs.unicode else 4] = glyphs.rule
         picture.inks[row, picture.left :] = faint
         if picture.left:
             _write(picture, row, picture.left - 1 - len(words), words, quiet)
@@ -270,7 +281,7 @@ def _paint_curves(picture: Picture, shapes: list[_Shape], scale: Scale, rows: in
             for values in (shape.now.low, shape.now.high, shape.now.line)
         )
         dots = stroke(line, tall)
-        if shape.raw:
+        if shape.raw and glyphs.haze:
             faint.append((_raw(low, high, tall), shape.curve))
         elif not scale.smoothing:
             dots |= band(low, high, tall)
@@ -381,7 +392,7 @@ def _paint_cursor(picture: Picture, scale: Scale, rows: int, inks: Inks, glyphs:
     if column is None:
         return
     cells = picture.cells[:rows, column]
-    free = (cells == 0x20) | (cells == ord("┈" if glyphs.unicode else "."))
+    free = (cells == 0x20) | (cells == glyphs.rule)
     cells[free] = ord("│" if glyphs.unicode else "|")
     picture.inks[:rows, column][free] = inks("cursor")
 

@@ -5,6 +5,7 @@ What is drawn and where is `mlhub.tui.plot`'s; which curves, of which part, is s
 
 from __future__ import annotations
 
+import os
 import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ class Chart(Widget):
         self._scale = Scale()
         self._title, self._note, self._chosen, self._empty = "", "", False, ""
         self._plotter = Plotter()
-        self._glyphs = Glyphs(theme.unicode_works())
+        self._glyphs = Glyphs(theme.unicode_works(), colour=not os.environ.get("NO_COLOR"))
         self._styles: list[Style] = []
         self._inks: dict[tuple[str, ...], int] = {}
         self._look: Look | None = None

@@ -57,7 +57,8 @@ class Legend(Widget):
         return Strip([Segment(text, style) for text, style in parts if text]).adjust_cell_length(wide, look.plain)
 
     def _one(self, look: Look, wide: int) -> list[tuple[str, Style]]:
-        words = fit(self._words, max(0, wide // 2 if self._entries else wide))
+        names = sum(width(entry.name) + 4 for entry in self._entries)
+        words = fit(self._words, max(0, wide - names - 1, wide // 2))
         room = wide - width(words) - 1
         dot = theme.glyph(("●", "*"))
         each = max(6, room // max(1, len(self._entries)) - 4)
