@@ -98,6 +98,15 @@ async def test_without_colour_there_is_none(cli, quiet, monkeypatch):
         assert log.page.lines[0].spans == ()
 
 
+async def test_without_colour_the_text_can_be_read_whichever_theme_was_chosen(cli, quiet, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    (cli.home / "top.json").write_text('{"theme":"ssh"}')
+    async with open_top(cli.home, (80, 24), focus=1) as pilot:
+        for _ in range(5):
+            assert not pilot.app.look.ansi
+            await pilot.press("t")
+
+
 async def test_colours_are_kept(cli, quiet):
     quiet.write_bytes(b"\x1b[38;5;208morange\x1b[0m plain\n")
     async with open_top(cli.home, (80, 24), focus=1) as pilot:

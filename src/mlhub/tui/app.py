@@ -122,6 +122,8 @@ class Top(Acting, App[None]):
         self.model = model
         self.own_keys = own_keys or {}
         self.look = theme.BY_NAME.get(model.prefs.theme) or theme.BY_NAME["ssh" if prefs.slow_line() else "night"]
+        if self.no_color and self.look.ansi:  # the terminal's own colours have no shade of grey: all would be black
+            self.look = theme.BY_NAME["night"]
         self.active = "charts" if focus is not None else model.prefs.view if model.prefs.view in VIEWS else "runs"
         self.held = False
         self.zoomed = False
@@ -292,7 +294,7 @@ class Top(Acting, App[None]):
         self.pull()
 
     def action_next_theme(self) -> None:
-        names = [look.name for look in theme.LOOKS]
+        names = [look.name for look in theme.LOOKS if not (self.no_color and look.ansi)]
         self.use_theme(names[(names.index(self.look.name) + 1) % len(names)])
 
     def use_theme(self, name: str) -> None:
@@ -303,7 +305,7 @@ class Top(Acting, App[None]):
 
     def draw_in(self, look: theme.Look) -> None:
         """Draw in a theme, which is not kept."""
-        self.look = look
+        self.look = look = theme.BY_NAME["night"] if self.no_color and look.ansi else look
         self.theme = look.name
         for view in self._views.values():
             view.restyle()
