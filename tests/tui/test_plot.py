@@ -102,6 +102,20 @@ def test_a_logarithmic_axis_makes_an_exponential_straight():
     assert abs(np.corrcoef(rows, columns)[0, 1]) > 0.99
 
 
+def test_a_noisy_curve_is_seen_to_its_end_on_a_logarithmic_axis():
+    noise = np.random.default_rng(0).normal(size=20_000) / 20
+    picture = draw(
+        [curve(np.exp(-np.arange(20_000) / 4_000) + 0.4 + noise)], Scale(log=True), glyphs=Glyphs(colour=False)
+    )
+    assert is_dots(picture)[:, -5:].any(axis=0).all()
+
+
+def test_zeros_do_not_stretch_a_logarithmic_axis():
+    values = np.zeros(5_000)
+    values[::500] = 100
+    assert draw([curve(values)], Scale(log=True)).y[0] > 1
+
+
 def test_smoothing_keeps_the_raw_values_dimmed_behind_the_line():
     inks = Inks()
     noisy = curve(np.random.default_rng(0).normal(size=5000))

@@ -195,7 +195,7 @@ def _extent(shapes: list[_Shape], scale: Scale) -> tuple[float, float] | None:
     values = np.concatenate(parts) if parts else np.array([])
     if scale.log:
         values = values[values > 0]
-        raw = np.concatenate([shape.now.high for shape in shapes]) if shapes else values
+        raw = np.concatenate([part for shape in shapes for part in (shape.now.low, shape.now.high)] or [values])
         raw = raw[raw > 0]
         if len(raw):  # among zeros the smoothed line falls for ever
             values = np.maximum(values, raw.min())
