@@ -16,7 +16,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from rich.console import Console
 
@@ -123,20 +123,34 @@ def _parts(update: ChopsUpdate | LayoutUpdate) -> Iterator[tuple[int, int, Strip
                 yield left, y, piece.crop(left - x, right - x)
 
 
+class Job(NamedTuple):
+    """A letter to be written."""
+
+    x: int
+    y: int
+    letter: str
+    ansi: str
+    wide: bool
+
+
 class _Writer:
-    """Writes one difference: keeps where the terminal's cursor is and with what pen it would write."""
+    """Collects what is to be written for one difference, and notes at once that it stands there."""
 
     def __init__(self, letters: list[list[str | None]], pens: list[list[str]], console: Console) -> None:
         self._letters, self._pens, self._console = letters, pens, console
         self._system = console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001 - as Strip.render does
-        self._found: list[str] = []
-        self._pen = ""
-        self._at: tuple[int, int] | None = None
+        self._jobs: list[Job] = []
+        self._pictures: list[str] = []
 
     def end(self) -> str:
-        if self._pen:
-            self._found.append("\x1b[0m")
-        return "".join(self._found)
+        """From above and from the left, or one colour after the other: whichever is shorter."""
+        texts = [self._in_order(self._jobs)]
+        order: dict[str, int] = {}
+        for job in self._jobs:
+            order.setdefault(job.ansi, len(order))
+        if 1 < len(order) < len(self._jobs):
+            texts.append(self._in_order(sorted(self._jobs, key=lambda job: order[job.ansi])))
+        return "".join((*self._pictures, min(texts, key=len)))
 
     def put(self, x: int, y: int, strip: Strip) -> None:
         segments = list(strip)
@@ -149,26 +163,19 @@ class _Writer:
             cells = list(text) if text.isascii() else _cells(text)
             end = x + len(cells)
             if letters[x:end] != cells or pens[x:end].count(ansi) != len(cells):
-                self._cells(x, y, cells, ansi)
+                self._compare(x, y, cells, ansi)
             x = end
 
-    def _cells(self, x: int, y: int, cells: Sequence[str], ansi: str) -> None:
+    def _compare(self, x: int, y: int, cells: list[str], ansi: str) -> None:
         letters, pens = self._letters[y], self._pens[y]
-        for place, letter in enumerate(cells, x):
-            if letter == "" or (letters[place] == letter and pens[place] == ansi and self._whole(place, y, cells, x)):
+        after = [*cells[1:], " "]
+        for place, (letter, rest) in enumerate(zip(cells, after, strict=True), x):
+            wide = rest == ""
+            stands = letters[place] == letter and pens[place] == ansi
+            if letter == "" or (stands and (not wide or letters[place + 1 : place + 2] == [""])):
                 continue
-            self._go(place, y)
-            if ansi != self._pen:
-                self._found.append(_turn(self._pen, ansi))
-                self._pen = ansi
-            self._found.append(letter)
-            self._stand(place, y, letter, ansi, wide=place + 1 < x + len(cells) and cells[place + 1 - x] == "")
-
-    def _whole(self, place: int, y: int, cells: Sequence[str], x: int) -> bool:
-        """Whether what follows a letter, the rest of a wide one or not, stands there too."""
-        rest = place + 1 - x < len(cells) and cells[place + 1 - x] == ""
-        row = self._letters[y]
-        return not rest or (place + 1 < len(row) and row[place + 1] == "")
+            self._jobs.append(Job(place, y, letter, ansi, wide))
+            self._stand(place, y, letter, ansi, wide=wide)
 
     def _stand(self, x: int, y: int, letter: str, ansi: str, *, wide: bool) -> None:
         """Note that it was written; of a wide letter that was written over in part nothing is known."""
@@ -181,30 +188,36 @@ class _Writer:
         letters[x], pens[x] = letter, ansi
         if wide and x + 1 < len(letters):
             letters[x + 1], pens[x + 1] = "", ansi
-        # how far a letter beyond ASCII moves the cursor is the terminal's to say, but for lines, blocks and braille
-        self._at = (x + 1, y) if len(letter) == 1 and not wide and _moves_by_one(letter) else None
 
-    def _go(self, x: int, y: int) -> None:
-        if self._at == (x, y):
-            return
-        if self._at is not None and self._at[1] == y and x > self._at[0]:
-            begin = self._at[0]
-            between = self._letters[y][begin:x]
-            if (
-                len(between) <= _GAP
-                and all(letter and letter.isascii() for letter in between)
-                and (self._pens[y][begin:x].count(self._pen) == len(between))
-            ):
-                self._found.append("".join(between))  # type: ignore[arg-type]
-            else:
-                self._found.append(f"\x1b[{x - begin}C" if x - begin > 1 else "\x1b[C")
-        else:
-            self._found.append(f"\x1b[{y + 1};{x + 1}H")
+    def _in_order(self, jobs: list[Job]) -> str:
+        found: list[str] = []
+        pen, at = "", (-1, -1)
+        for x, y, letter, ansi, wide in jobs:
+            if at != (x, y):
+                found.append(self._way(at, x, y, pen))
+            if ansi != pen:
+                found.append(_turn(pen, ansi))
+                pen = ansi
+            found.append(letter)
+            # how far a letter beyond ASCII moves the cursor is the terminal's to say, but for lines, blocks and braille
+            at = (x + 1, y) if len(letter) == 1 and not wide and _moves_by_one(letter) else (-1, -1)
+        return "".join((*found, "\x1b[0m") if pen else found)
+
+    def _way(self, at: tuple[int, int], x: int, y: int, pen: str) -> str:
+        """How the cursor gets to a cell: over what stands between, by steps, or straight."""
+        begin = at[0]
+        if at[1] != y or begin > x:
+            return f"\x1b[{y + 1};{x + 1}H"
+        between = self._letters[y][begin:x]
+        if len(between) <= _GAP and self._pens[y][begin:x].count(pen) == len(between):
+            text = "".join(letter or "\xff" for letter in between)
+            if text.isascii():
+                return text
+        return f"\x1b[{x - begin}C" if x - begin > 1 else "\x1b[C"
 
     def _as_it_is(self, x: int, y: int, strip: Strip) -> None:
         """A strip that speaks to the terminal by itself: a picture by its own protocol."""
-        self._found += (_turn(self._pen, ""), f"\x1b[{y + 1};{x + 1}H", strip.render(self._console))
-        self._pen, self._at = "", None
+        self._pictures.append(f"\x1b[{y + 1};{x + 1}H{strip.render(self._console)}")
         end = min(len(self._letters[y]), x + max(1, strip.cell_length))
         self._letters[y][x:end] = [None] * (end - x)
 
