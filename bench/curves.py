@@ -135,10 +135,10 @@ def bench_tail(folder: Path) -> None:
 def bench_paint(folder: Path) -> None:
     import numpy as np
 
-    from mlhub.tui.axes import Curve
+    from mlhub.tui.axes import Curve, Scale
     from mlhub.tui.curves import smooth
     from mlhub.tui.follower import Follower
-    from mlhub.tui.plot import Glyphs, Plotter, Scale
+    from mlhub.tui.plot import Glyphs, Plotter
 
     follower = Follower(folder / "1.jsonl")
     while follower.busy or not follower.metrics:

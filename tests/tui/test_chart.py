@@ -7,9 +7,8 @@ import pytest
 from textual.app import App
 
 from mlhub.tui import theme
-from mlhub.tui.axes import Curve
+from mlhub.tui.axes import Curve, Scale
 from mlhub.tui.follower import NAN, Events, MetricSeries
-from mlhub.tui.plot import Scale
 from mlhub.tui.points import make_points
 from mlhub.tui.widgets.chart import Chart
 from tests.tui.conftest import screen_text

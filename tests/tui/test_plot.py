@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlhub.tui.axes import Curve
+from mlhub.tui.axes import Curve, Scale, read_at
 from mlhub.tui.follower import NAN, Events, MetricSeries
-from mlhub.tui.plot import Glyphs, Plotter, Scale, column_of, read_at, x_of
+from mlhub.tui.plot import Glyphs, Plotter, column_of, x_of
 from mlhub.tui.points import make_points
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: what x may be, and in words
 AXES = {"step": "step", "time": "relative time", "clock": "wall time", "epoch": "epoch"}
+#: a cursor so far behind a curve's end, as a share of its length, still reads its last point
+_BEYOND = 0.02
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 #: distances between ticks of time, in seconds
 _TIMES = (1, 2, 5, 10, 15, 30, _MINUTE, 120, 300, 600, 900, 1800, _HOUR, 7200, 10800, 21600, 43200, _DAY, 2 * _DAY,
@@ -42,6 +45,17 @@ class Curve(NamedTuple):
     by_time: bool = False
     pace: Points | None = None
     live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How curves are shown. `window`: the part of the x axis, else all. `cursor`: a place on it."""
+
+    axis: str = "step"
+    window: tuple[float, float] | None = None
+    log: bool = False
+    smoothing: float = 0.6
+    cursor: float | None = None
 
 
 def places(curve: Curve, x: Floats, axis: str) -> tuple[Floats, bool]:
@@ -124,6 +138,33 @@ def span(curves: Sequence[Curve], axis: str) -> tuple[float, float] | None:
         unit = 10 ** math.floor(math.log10(high - low)) / 4
         high = low + math.ceil((high - low) / unit * 1.0001) * unit
     return low, high
+
+
+class Reading(NamedTuple):
+    """A curve's point nearest to the cursor."""
+
+    step: float
+    time: float
+    value: float
+
+
+def read_at(curve: Curve, scale: Scale) -> Reading | None:
+    """The point at the cursor or the last one before it; without a cursor the newest. None if there is none."""
+    points = curve.series.points
+    if not len(points):
+        return None
+    index = len(points) - 1
+    if scale.cursor is not None:
+        place, by_time = places(curve, np.array([scale.cursor]), scale.axis)
+        x = points.time if by_time else points.step
+        if not np.isfinite(place[0]):
+            return None
+        index = int(np.searchsorted(x, place[0], side="right")) - 1
+        if 0 <= index < len(points) - 1 and x[index + 1] - place[0] < place[0] - x[index]:
+            index += 1
+        if index < 0 or place[0] > x[-1] + (x[-1] - x[0]) * _BEYOND:
+            return None
+    return Reading(float(points.step[index]), float(points.time[index]), float(points.value[index]))
 
 
 # ticks

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mlhub.tui.axes import Curve
+    from mlhub.tui.axes import Curve, Scale
     from mlhub.tui.curves import Trace
     from mlhub.tui.records import Floats
 
@@ -31,19 +31,6 @@ _LABELLED = 6
 _GUTTERED = 24
 #: the raw values' part that sets the y axis while they are smoothed: a spike must not flatten the rest
 _CORE = (2.0, 98.0)
-#: a cursor so far behind a curve's end, as a share of its length, still reads its last point
-_BEYOND = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How curves are shown. `window`: the part of the x axis, else all. `cursor`: a place on it."""
-
-    axis: str = "step"
-    window: tuple[float, float] | None = None
-    log: bool = False
-    smoothing: float = 0.6
-    cursor: float | None = None
 
 
 class Picture(NamedTuple):
@@ -395,30 +382,3 @@ def _paint_cursor(picture: Picture, scale: Scale, rows: int, inks: Inks, glyphs:
     free = (cells == 0x20) | (cells == glyphs.rule)
     cells[free] = ord("│" if glyphs.unicode else "|")
     picture.inks[:rows, column][free] = inks("cursor")
-
-
-class Reading(NamedTuple):
-    """A curve's point nearest to the cursor."""
-
-    step: float
-    time: float
-    value: float
-
-
-def read_at(curve: Curve, scale: Scale) -> Reading | None:
-    """The point at the cursor or the last one before it; without a cursor the newest. None if there is none."""
-    points = curve.series.points
-    if not len(points):
-        return None
-    index = len(points) - 1
-    if scale.cursor is not None:
-        place, by_time = axes.places(curve, np.array([scale.cursor]), scale.axis)
-        x = points.time if by_time else points.step
-        if not np.isfinite(place[0]):
-            return None
-        index = int(np.searchsorted(x, place[0], side="right")) - 1
-        if 0 <= index < len(points) - 1 and x[index + 1] - place[0] < place[0] - x[index]:
-            index += 1
-        if index < 0 or place[0] > x[-1] + (x[-1] - x[0]) * _BEYOND:
-            return None
-    return Reading(float(points.step[index]), float(points.time[index]), float(points.value[index]))

@@ -21,9 +21,9 @@ from textual.widget import Widget
 
 from mlhub.text import fit, number, one_line, size, width
 from mlhub.tui import axes, theme
-from mlhub.tui.axes import Curve
+from mlhub.tui.axes import Curve, Scale, read_at
 from mlhub.tui.pages import SYSTEM
-from mlhub.tui.plot import Glyphs, Plotter, Scale, column_of, read_at, x_of
+from mlhub.tui.plot import Glyphs, Plotter, column_of, x_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

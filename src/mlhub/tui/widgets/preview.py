@@ -38,10 +38,10 @@ class Preview(Widget):
         model.series.want([run] if run is not None and metric else [], _WHO)
         known = model.series.series(run.id) if run is not None else None
         drawn = (run and run.id, run and run.status, metric, known, look.name, model.prefs.smoothing, self.size)
-        if drawn == self._drawn or self._chart is None or not self.size.height:
+        if self._chart is None or not self.size.height or (drawn == self._drawn and not self._chart.waiting):
             return
         self._drawn = drawn
-        from mlhub.tui.plot import Scale
+        from mlhub.tui.axes import Scale
         from mlhub.tui.widgets.chart import curve_of
 
         curve = curve_of(run, known, metric, look) if run is not None and known is not None else None
