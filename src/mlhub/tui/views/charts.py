@@ -6,19 +6,18 @@ model's `series`; nothing is read here.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from mlhub.text import number, one_line
+from mlhub.text import one_line
 from mlhub.tui import axes, pages
-from mlhub.tui.axes import Scale, read_at
+from mlhub.tui.axes import Scale
 from mlhub.tui.curves import SMOOTHING
 from mlhub.tui.keys import bindings
 from mlhub.tui.runcells import main_metric
 from mlhub.tui.view import View
 from mlhub.tui.widgets.chart import Chart, curve_of
-from mlhub.tui.widgets.legend import Entry, Legend
+from mlhub.tui.widgets.legend import HEADINGS, Entry, Legend, values_of
 from mlhub.tui.widgets.page import FilterLine, Page
 
 if TYPE_CHECKING:
@@ -43,7 +42,6 @@ _ZOOM, _PAN = 0.6, 0.25
 _CLOSEST = 1e-6
 #: seconds in which moves of the mouse become one picture
 _MOUSE = 0.04
-_HEADINGS = ("at", "value", "last", "min", "max", "epoch")
 
 
 class ChartsView(View):
@@ -199,11 +197,11 @@ class ChartsView(View):
         rows = 1
         if self._alone and shown:
             curves = {curve.run_id: curve for curve in self._curves(shown[0])}
-            entries = [entry._replace(values=self._values(curves.get(run.id), scale)) for entry, run in
+            entries = [entry._replace(values=values_of(curves.get(run.id), scale)) for entry, run in
                        zip(entries, self._runs, strict=True)]  # fmt: skip
             rows = min(1 + len(entries), max(2, self.size.height // 3))
         words = at or settings[:2] if rows > 1 else at if self.beside else [*at, *settings]
-        self._legend.show(entries, "  ".join(words), _HEADINGS if rows > 1 else ())
+        self._legend.show(entries, "  ".join(words), HEADINGS if rows > 1 else ())
         if self._legend.styles.height is None or self._legend.styles.height.value != rows:
             self._legend.styles.height = rows
 
@@ -219,23 +217,6 @@ class ChartsView(View):
             found.append(f"page {names.index(self._chosen) // grid.size + 1}/{-(-len(names) // grid.size)}")
         return found
 
-    def _values(self, curve: Curve | None, scale: Scale) -> tuple[str, ...]:
-        """A run's row in the table of a chart that stands alone."""
-        if curve is None:
-            return tuple("–" for _ in _HEADINGS)
-        here = read_at(curve, scale)
-        last = read_at(curve, Scale())
-        points = curve.series.points
-        known = points.value[points.value == points.value]
-        epoch = next((int(number) for step, number in reversed(curve.epochs) if here and step <= here.step), None)
-        return (
-            "–" if here is None or curve.by_time else number(int(here.step)),
-            "–" if here is None else _value(here.value),
-            "–" if last is None else _value(last.value),
-            *((number(float(known.min())), number(float(known.max()))) if len(known) else ("–", "–")),
-            number(epoch),
-        )
-
     def restyle(self) -> None:
         super().restyle()
         for chart in self._page.charts:
@@ -244,27 +225,24 @@ class ChartsView(View):
 
     # keys
 
-    def _changed(self) -> None:
-        self._draw()
-
     def action_smooth(self) -> None:
         self.model.prefs.smoothing = _after(tuple(SMOOTHING), self.model.prefs.smoothing)
-        self._changed()
+        self._draw()
 
     def action_log_y(self) -> None:
         self.model.prefs.log_y = not self.model.prefs.log_y
-        self._changed()
+        self._draw()
 
     def action_x_axis(self) -> None:
         self.model.prefs.x_axis = _after(tuple(axes.AXES), self.model.prefs.x_axis)
         self._cursor = self._window = None
-        self._changed()
+        self._draw()
 
     def action_grid(self) -> None:
         prefs = self.model.prefs
         prefs.grid = _after(pages.GRIDS, prefs.grid)
         self.top.say(f"grid {prefs.grid}" if prefs.grid else "as many charts as there is room for")
-        self._changed()
+        self._draw()
 
     def action_page(self, by: int) -> None:
         grid, _ = self._find_page(self._names)
@@ -279,11 +257,11 @@ class ChartsView(View):
     def _choose(self, position: int) -> None:
         if self._names:
             self._chosen = self._names[max(0, min(position, len(self._names) - 1))]
-            self._changed()
+            self._draw()
 
     def action_alone(self) -> None:
         self._alone = not self._alone
-        self._changed()
+        self._draw()
 
     def action_cursor(self, by: int) -> None:
         chart = next((chart for chart in self._page.charts if chart.display and chart.window), None)
@@ -295,7 +273,7 @@ class ChartsView(View):
             self._cursor = min(max(ends, default=chart.window[1]), chart.window[1])
         else:
             self._cursor = chart.step_of(self._cursor, by)
-        self._changed()
+        self._draw()
 
     def action_zoom_x(self, by: int) -> None:
         window = self._window or self._whole
@@ -316,7 +294,7 @@ class ChartsView(View):
         inside = (max(low, whole[0]), min(high, whole[1]))
         self._window = None if inside[1] - inside[0] >= all_of_it * 0.999 or inside[1] <= inside[0] else inside
         self._follow = self._follow and self._window is not None
-        self._changed()
+        self._draw()
 
     def action_pan(self, by: int) -> None:
         if self._window is not None:
@@ -328,18 +306,18 @@ class ChartsView(View):
         wide = self._window[1] - self._window[0]
         low = max(self._whole[0], min(low, self._whole[1] - wide))
         self._window, self._follow = (low, low + wide), False
-        self._changed()
+        self._draw()
 
     def action_whole(self) -> None:
         self._window, self._follow = None, False
-        self._changed()
+        self._draw()
 
     def action_follow(self) -> None:
         if self._window is None:
             self.top.say("all of it is in sight; + zooms in")
             return
         self._follow = not self._follow
-        self._changed()
+        self._draw()
 
     def action_find_metrics(self) -> None:
         """Type which metrics are to be shown."""
@@ -352,7 +330,7 @@ class ChartsView(View):
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self.model.prefs.metric_filter = event.value
-        self._changed()
+        self._draw()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -382,7 +360,7 @@ class ChartsView(View):
             prefs.metric_filter = ""
         else:
             return False
-        self._changed()
+        self._draw()
         return True
 
     # the mouse
@@ -419,7 +397,3 @@ def _after(values: tuple[_T, ...], value: _T) -> _T:
 def _lines(known: RunSeries) -> int:
     """How many system metrics make a line."""
     return sum(len(series.points) > 1 for series in known.system.values())
-
-
-def _value(value: float) -> str:
-    return "NaN" if math.isnan(value) else number(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.segment import Segment
@@ -9,15 +10,19 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from mlhub.text import fit, pad, width
+from mlhub.text import fit, number, pad, width
 from mlhub.tui import theme
+from mlhub.tui.axes import Scale, read_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mlhub.tui.axes import Curve
     from mlhub.tui.theme import Look
 
 _NAME = 22
+#: of the values of `values_of`
+HEADINGS = ("at", "value", "last", "min", "max", "epoch")
 
 
 class Entry(NamedTuple):
@@ -91,3 +96,25 @@ class Legend(Widget):
         texts = [pad(fit(value, each - 1), each, right=True) for value in entry.values]
         colour = Style(color=entry.colour, bgcolor=look.back)
         return [(pad(f"{dot} {fit(entry.name, room - 1)}", room + 2), colour), ("".join(texts), look.plain)]
+
+
+def values_of(curve: Curve | None, scale: Scale) -> tuple[str, ...]:
+    """A run's row in the table of a chart that stands alone."""
+    if curve is None:
+        return tuple("–" for _ in HEADINGS)
+    here = read_at(curve, scale)
+    last = read_at(curve, Scale())
+    points = curve.series.points
+    known = points.value[points.value == points.value]
+    epoch = next((int(number) for step, number in reversed(curve.epochs) if here and step <= here.step), None)
+    return (
+        "–" if here is None or curve.by_time else number(int(here.step)),
+        "–" if here is None else _value(here.value),
+        "–" if last is None else _value(last.value),
+        *((number(float(known.min())), number(float(known.max()))) if len(known) else ("–", "–")),
+        number(epoch),
+    )
+
+
+def _value(value: float) -> str:
+    return "NaN" if math.isnan(value) else number(value)
