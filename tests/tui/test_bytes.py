@@ -111,10 +111,10 @@ def test_every_view_works_without_colours_and_without_utf8(ended, changes):
         settled(terminal)
         for view in "1234567":
             terminal.send(view)
-            terminal.pause(0.3)
+            terminal.pause(0.5)
         terminal.send("q")
         assert terminal.wait() == 0, terminal.text
-        plain = terminal.raw.replace("…".encode(), b"").decode()
+        plain = terminal.raw.decode()
         if "NO_COLOR" in changes:  # shades of grey are left, as Textual has it
             assert all(red == green == blue for red, green, blue in re.findall(r"[34]8;2;(\d+);(\d+);(\d+)", plain))
         else:

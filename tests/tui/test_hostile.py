@@ -146,7 +146,7 @@ def _tour(terminal: Terminal) -> None:
     def press(*keys: str) -> None:
         for key in keys:
             terminal.send(key)
-            terminal.pause(0.05)
+            terminal.pause(0.3 if key == "escape" else 0.05)  # else it is taken for alt and the next key
 
     for view in _VIEWS:
         press(view, "down", "down", "space", "enter", "escape", "right", "G", "up", "g", "z", "z")
@@ -173,6 +173,7 @@ def test_no_control_of_theirs_reaches_the_terminal_and_nothing_crashes(hostile: 
     size, changes = WAYS[way]
     settings = {"columns": [everything(), "name"], "sort": everything(), "theme": "[/]", "queries": [everything()]}
     (hostile.home / "top.json").write_text(json.dumps(settings))
+    shutil.rmtree(hostile.home / "reports", ignore_errors=True)
     with Terminal(mlhub_command("top"), hostile.environment | changes, size) as terminal:
         terminal.until_shown("LIVE", 60)
         _tour(terminal)
@@ -182,7 +183,7 @@ def test_no_control_of_theirs_reaches_the_terminal_and_nothing_crashes(hostile: 
         terminal.send("q")
         assert terminal.wait(30) == 0, terminal.text
         assert foreign(terminal.raw) == []
-    assert not list((hostile.home / "reports").glob("*")), "a crash was reported"
+    assert [file.read_text() for file in (hostile.home / "reports").glob("*")] == []
 
 
 @pytest.mark.parametrize("words", [("--plain",), ("--once",), ("--plain", "live[b]")])

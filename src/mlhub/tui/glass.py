@@ -10,10 +10,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.cells import get_character_cell_size
+from rich.cells import cell_len, get_character_cell_size
 from rich.color import ColorSystem
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
+
+from mlhub.tui import theme
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 #: as many cells that stand there already are written again rather than stepped over: a step takes four bytes
 _GAP = 3
+#: signs of ours that stand everywhere, for terminals that are not told to expect UTF-8; what users wrote stays
+_PLAIN_SIGNS = str.maketrans({"–": "-", "—": "-", "…": "~", "·": ".", "×": "x", "±": "+", "°": "o", "─": "-", "│": "|"})
 
 
 class Written(CompositorUpdate):
@@ -83,6 +87,7 @@ class Glass:
     """The terminal's cells: letters and pens by row; None: what stands there isn't known; "": a wide letter's rest."""
 
     def __init__(self) -> None:
+        self._signs = {} if theme.unicode_works() else _PLAIN_SIGNS
         self._size = (0, 0)
         self._letters: list[list[str | None]] = []
         self._pens: list[list[str]] = []
@@ -100,7 +105,7 @@ class Glass:
             columns, rows = self._size = size
             self._letters = [[None] * columns for _ in range(rows)]
             self._pens = [[""] * columns for _ in range(rows)]
-        writer = _Writer(self._letters, self._pens, console)
+        writer = _Writer(self._letters, self._pens, self._signs, console)
         for x, y, strip in _parts(update):
             if 0 <= y < size[1] and x < size[0]:
                 writer.put(x, y, strip.crop(0, size[0] - x) if x + strip.cell_length > size[0] else strip)
@@ -136,8 +141,10 @@ class Job(NamedTuple):
 class _Writer:
     """Collects what is to be written for one difference, and notes at once that it stands there."""
 
-    def __init__(self, letters: list[list[str | None]], pens: list[list[str]], console: Console) -> None:
-        self._letters, self._pens, self._console = letters, pens, console
+    def __init__(
+        self, letters: list[list[str | None]], pens: list[list[str]], signs: dict[int, str], console: Console
+    ) -> None:
+        self._letters, self._pens, self._signs, self._console = letters, pens, signs, console
         self._system = console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001 - as Strip.render does
         self._jobs: list[Job] = []
         self._pictures: list[str] = []
@@ -160,7 +167,9 @@ class _Writer:
         letters, pens = self._letters[y], self._pens[y]
         for text, style, _ in segments:
             ansi = "" if style is None else Strip.render_ansi(style, self._system)
-            cells = list(text) if text.isascii() else _cells(text)
+            cells = list(text) if text.isascii() else _cells(text.translate(self._signs))
+            if x + len(cells) > len(letters):  # Rich and we differ on how wide something odd is
+                cells = cells[: max(0, len(letters) - x)]
             end = x + len(cells)
             if letters[x:end] != cells or pens[x:end].count(ansi) != len(cells):
                 self._compare(x, y, cells, ansi)
@@ -233,7 +242,17 @@ def _moves_by_one(letter: str) -> bool:
 
 @lru_cache(4096)
 def _cells(text: str) -> list[str]:
-    """A text's cells: each letter with its marks, and an empty one behind each wide letter."""
+    """A text's cells, as many as Rich counts: each letter with its marks, and an empty one behind each wide letter."""
+    found = _letters(text)
+    missing = cell_len(text) - len(found)
+    if missing < 0:
+        del found[missing:]
+        if found and get_character_cell_size(found[-1][0] if found[-1] else " ") == 2:
+            found[-1] = " "  # half of it has room
+    return found + [" "] * missing
+
+
+def _letters(text: str) -> list[str]:
     found: list[str] = []
     for letter in text:
         width = get_character_cell_size(letter)
