@@ -146,12 +146,12 @@ def _tour(terminal: Terminal) -> None:
     def press(*keys: str) -> None:
         for key in keys:
             terminal.send(key)
-            terminal.pause(0.3 if key == "escape" else 0.05)  # else it is taken for alt and the next key
+            terminal.pause(0.15 if key == "escape" else 0.05)  # else it is taken for alt and the next key
 
     for view in _VIEWS:
         press(view, "down", "down", "space", "enter", "escape", "right", "G", "up", "g", "z", "z")
         for key in "[]onybdx":
-            press(key, *_OUT)
+            press(key, "escape")
     press("1", "g", *(["down", "space"] * 6), "2", "4", "b", "3", "e", "e", "w", "2", "s", "x", "x", "x", "y", "o")
     for dialog in ("?", "ctrl+p", "S", "R", "C", "#", "N", "D", "o", "/"):
         press("1", dialog, "down", *_OUT)
