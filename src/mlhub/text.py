@@ -10,8 +10,8 @@ from functools import lru_cache
 #: C0 (but tab and newline), DEL, C1, bidirectional controls, zero-width joiners and marks, selectors of an emoji's looks
 #: (skin too: what follows would shift), separators of lines, blanks that look like nothing, halves of surrogate pairs
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u034f\u061c\u115f\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
-    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001f3fb-\U0001f3ff\U000e0000-\U000e0fff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u034f\u061c\u115f\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001f3fb-\U0001f3ff\U000e0000-\U000e0fff]"
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 #: whole escape sequences (CSI, OSC and its like up to their end, two-byte ones), so that no half of one is left as text
