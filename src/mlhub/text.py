@@ -7,7 +7,7 @@ import unicodedata
 from datetime import UTC, datetime
 from functools import lru_cache
 
-#: C0 (but tab and newline), DEL, C1, bidirectional controls, zero-width joiners and marks, selectors of an emoji's looks
+#: C0 (but tab and newline), DEL, C1, bidirectional controls, zero-width joiners and marks, selectors of an emoji's look
 #: (skin too: what follows would shift), separators of lines, blanks that look like nothing, halves of surrogate pairs
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u034f\u061c\u115f\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
