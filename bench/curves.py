@@ -52,7 +52,7 @@ def open_one(path: Path) -> None:
     """In a process of its own: how long until something is seen, until all is there, and how long others must wait."""
     import numpy  # noqa: F401, ICN001 - the screen has it by then
 
-    from mlhub.tui.follower import Follower
+    from mlhub.tui.charts.follower import Follower
 
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     worst, ended = [0.0], threading.Event()
@@ -114,7 +114,7 @@ def bench_opening(folder: Path, points: int) -> None:
 
 def bench_tail(folder: Path) -> None:
     """A run at 100 records a second, looked at four times a second, on top of all that was read."""
-    from mlhub.tui.follower import Follower
+    from mlhub.tui.charts.follower import Follower
 
     path = folder / "5.jsonl"
     follower = Follower(path)
@@ -135,10 +135,10 @@ def bench_tail(folder: Path) -> None:
 def bench_paint(folder: Path) -> None:
     import numpy as np
 
-    from mlhub.tui.axes import Curve, Scale
-    from mlhub.tui.curves import smooth
-    from mlhub.tui.follower import Follower
-    from mlhub.tui.plot import Glyphs, Plotter
+    from mlhub.tui.charts.axes import Curve, Scale
+    from mlhub.tui.charts.curves import smooth
+    from mlhub.tui.charts.follower import Follower
+    from mlhub.tui.charts.plot import Glyphs, Plotter
 
     follower = Follower(folder / "1.jsonl")
     while follower.busy or not follower.metrics:
@@ -171,7 +171,7 @@ def bench_paint(folder: Path) -> None:
 
 
 def bench_sketches(folder: Path) -> None:
-    from mlhub.tui.sketches import Sketcher
+    from mlhub.tui.charts.sketches import Sketcher
 
     report(
         "sketch of a run with a large file, first",

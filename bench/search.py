@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import median
 
 from mlhub.settings import Settings
-from mlhub.tui.searching import Query, SearchClient
-from mlhub.tui.thumbnails import Wanted, draw
+from mlhub.tui.search.client import Query, SearchClient
+from mlhub.tui.search.thumbnails import Wanted, draw
 
 QUERIES = ("a dog", "강아지", "red heart", "웃는 얼굴", "rocket", "pizza", "비행기", "tree", "music", "고양이")
 

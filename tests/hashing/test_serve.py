@@ -15,7 +15,7 @@ from mlhub.adapters import HASHING
 from mlhub.hashing import checkpoint, index
 from mlhub.hashing.search import Searcher
 from mlhub.settings import Settings
-from mlhub.tui.searching import Query, SearchClient
+from mlhub.tui.search.client import Query, SearchClient
 from tests.conftest import wait_until
 
 

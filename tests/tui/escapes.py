@@ -9,7 +9,7 @@ _OWN = re.compile(
     r"\x1b\[\d+;\d+H"
     r"|\x1b\[\?(?:7|25|1000|1002|1003|1004|1006|1015|1016|1049|2004|2026|2048)[hl]"
     r"|\x1b\[\?20(?:26|48)\$p"
-    r"|\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\|\x1b\[c"  # whether it draws pictures: mlhub.tui.graphics
+    r"|\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\|\x1b\[c"  # whether it draws pictures: mlhub.tui.search.graphics
     r"|\x1b\[\d*C"  # over cells that stay as they are: mlhub.tui.glass
     r"|\x1b\[>\d+u|\x1b\[<u"  # keys of their own, asked for and given back
     r"|\x1b\]22;(?:default|pointer|text|[a-z-]*)\x07"  # the mouse pointer's shape

@@ -13,7 +13,7 @@ from PIL import Image
 from mlhub.runner.reconcile import refresh
 from mlhub.runner.submit import Request, submit
 from mlhub.store.store import Store
-from mlhub.tui.searching import SearchClient
+from mlhub.tui.search.client import SearchClient
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:

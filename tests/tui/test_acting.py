@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlhub.tui.dialogs import Ask, Confirm, Editor, Notice, Prompt
+from mlhub.tui.acting.dialogs import Ask, Confirm, Editor, Notice, Prompt
 from tests.conftest import wait_until
 from tests.tui.conftest import open_top, screen_text, until
 from tests.tui.terminal import Terminal, mlhub_command
@@ -338,7 +338,7 @@ async def test_the_folder_goes_to_the_clipboard_and_is_said(cli: Cli, monkeypatc
 
 
 async def test_a_fault_of_ours_is_said_and_reported_and_the_screen_goes_on(cli: Cli, monkeypatch: Any) -> None:
-    from mlhub.tui import deeds
+    from mlhub.tui.acting import deeds
 
     cli("run", "--wait", "--name", "one", "--", "true")
     monkeypatch.setattr(deeds, "delete", lambda *_, **__: 1 / 0)
@@ -386,6 +386,6 @@ def test_without_runs_each_key_says_what_is_missing(home: Any) -> None:
 
 
 def test_acting_touches_no_store_when_it_is_loaded() -> None:
-    script = "import sys, mlhub.tui.acting; print('sqlite3' in sys.modules, 'yaml' in sys.modules)"
+    script = "import sys, mlhub.tui.acting.actions; print('sqlite3' in sys.modules, 'yaml' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"

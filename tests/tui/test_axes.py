@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlhub.tui.axes import Curve, ends, log_short, log_ticks, places, short, span, ticks, time_ticks, time_words
-from mlhub.tui.follower import Events, MetricSeries
-from mlhub.tui.points import make_points
+from mlhub.tui.charts.axes import Curve, ends, log_short, log_ticks, places, short, span, ticks, time_ticks, time_words
+from mlhub.tui.charts.follower import Events, MetricSeries
+from mlhub.tui.charts.points import make_points
 
 NONE = Events(np.array([]), np.array([]), np.array([], np.int8), np.array([], bool))
 

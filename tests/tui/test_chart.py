@@ -7,10 +7,10 @@ import pytest
 from textual.app import App
 
 from mlhub.tui import theme
-from mlhub.tui.axes import Curve, Scale
-from mlhub.tui.follower import NAN, Events, MetricSeries
-from mlhub.tui.points import make_points
-from mlhub.tui.widgets.chart import Chart
+from mlhub.tui.charts.axes import Curve, Scale
+from mlhub.tui.charts.chart import Chart
+from mlhub.tui.charts.follower import NAN, Events, MetricSeries
+from mlhub.tui.charts.points import make_points
 from tests.tui.conftest import screen_text
 
 

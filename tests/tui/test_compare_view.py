@@ -133,7 +133,7 @@ async def test_a_copy_is_in_the_clipboard_and_in_a_file(ran, key, ending, start)
 
 
 async def test_what_is_too_much_for_a_clipboard_is_in_the_file_alone(ran, monkeypatch):
-    monkeypatch.setattr("mlhub.tui.views.compare._CLIPBOARD", 10)
+    monkeypatch.setattr("mlhub.tui.compare.view._CLIPBOARD", 10)
     async with open_top(ran.home, (160, 24)) as pilot:
         await _compare(pilot, 1, 3)
         await pilot.press("y")

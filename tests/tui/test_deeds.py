@@ -10,7 +10,7 @@ from mlhub.errors import MlhubError, UsageError
 from mlhub.runner.ending import stop_all
 from mlhub.runner.submit import Request, submit
 from mlhub.store.store import Store
-from mlhub.tui import deeds
+from mlhub.tui.acting import deeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from textual.events import Paste
 
 from mlhub.errors import MlhubError
 from mlhub.tui import theme
-from mlhub.tui.dialogs import Ask, Choice, Confirm, Editor, Notice, Prompt, names_of
+from mlhub.tui.acting.dialogs import Ask, Choice, Confirm, Editor, Notice, Prompt, names_of
 from tests.tui.conftest import screen_text, until
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ _FAILURES = {
 _BROKEN = """
 import sys
 from mlhub.cli import main
-from mlhub.tui.views.compare import CompareView
+from mlhub.tui.compare.view import CompareView
 from mlhub.tui.widgets.table import Table
 def fail(*_, **__): raise ZeroDivisionError("on [/purpose] \\x1b]0;title\\x07")
 {}

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlhub.metrics import current_records, read_number
-from mlhub.tui import follower
-from mlhub.tui.follower import INFINITE, NAN, NEGATIVE, Follower
+from mlhub.tui.charts import follower
+from mlhub.tui.charts.follower import INFINITE, NAN, NEGATIVE, Follower
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from textual.widget import Widget
 
 from mlhub.store.store import Store
-from mlhub.tui import graphics
-from mlhub.tui.widgets.fullpicture import Canvas
+from mlhub.tui.search import graphics
+from mlhub.tui.search.fullpicture import Canvas
 from tests.tui.conftest import until
 from tests.tui.searching import fake, index_run
 from tests.tui.test_search_view import query, searching

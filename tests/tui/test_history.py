@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mlhub.tui.history import History
+from mlhub.tui.system.history import History
 
 
 def test_each_part_is_the_mean_of_what_was_read_in_it():

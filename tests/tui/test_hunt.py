@@ -7,8 +7,8 @@ import random
 import pytest
 
 from mlhub.runner.segments import LogReader, compress_all
-from mlhub.tui import hunt
-from mlhub.tui.hunt import ERRORS, Hunt, words
+from mlhub.tui.log import hunt
+from mlhub.tui.log.hunt import ERRORS, Hunt, words
 
 
 @pytest.fixture

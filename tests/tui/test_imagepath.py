@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlhub.tui.imagepath import complete, image_of
+from mlhub.tui.search.imagepath import complete, image_of
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from mlhub.runner.segments import LogReader, compress_all
-from mlhub.tui import lines
-from mlhub.tui.lines import Cutter, collapse, find_start, pieces
+from mlhub.tui.log import lines
+from mlhub.tui.log.lines import Cutter, collapse, find_start, pieces
 
 
 class Counted:

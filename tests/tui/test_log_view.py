@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlhub.tui.views.log import LogView, PatternLine
-from mlhub.tui.widgets.logtext import LogText
+from mlhub.tui.log.logtext import LogText
+from mlhub.tui.log.view import LogView, PatternLine
 from tests.tui.conftest import open_top, screen_text, until
 
 NUMBERS = "for number in range(3000): print('line', number, 'Error: boom' if number in (100, 2000) else '')"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlhub.tui.lines import Line
-from mlhub.tui.logplace import LogPlace, breaks
+from mlhub.tui.log.lines import Line
+from mlhub.tui.log.place import LogPlace, breaks
 
 
 def make(count=100, height=10, wrap=False, width=20, text="line"):

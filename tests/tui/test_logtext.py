@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlhub.text import _CONTROL
-from mlhub.tui.widgets.logtext import LogText, _skip, _take
+from mlhub.tui.log.logtext import LogText, _skip, _take
 from tests.tui.conftest import open_top, screen_text, until
 
 HOSTILE = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mlhub.runner.segments import LogReader
-from mlhub.tui import hunt
-from mlhub.tui.logwatch import LogWatch, Quest, Searcher, Want, Window
+from mlhub.tui.log import hunt
+from mlhub.tui.log.watch import LogWatch, Quest, Searcher, Want, Window
 from tests.conftest import wait_until
 
 

@@ -14,8 +14,8 @@ import pytest
 from mlhub import monitor
 from mlhub.settings import Settings
 from mlhub.tui.feed import Feed
-from mlhub.tui.machine import Machine
 from mlhub.tui.prefs import Prefs
+from mlhub.tui.system.machine import Machine
 from tests.conftest import wait_until
 from tests.nvml import GIB, FakeNvml, h100
 

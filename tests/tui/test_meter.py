@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mlhub.tui.widgets.meter import bar, ceiling, curve, samples
+from mlhub.tui.system.meter import bar, ceiling, curve, samples
 
 NAN = math.nan
 

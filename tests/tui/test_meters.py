@@ -6,8 +6,8 @@ import pytest
 
 from mlhub import monitor
 from mlhub.monitor import Gpu, GpuMemory, Memory
-from mlhub.tui.machine import Card, Reading
-from mlhub.tui.meters import Meters
+from mlhub.tui.system.machine import Card, Reading
+from mlhub.tui.system.meters import Meters
 
 GIB = 1 << 30
 

@@ -9,8 +9,8 @@ import pytest
 
 from mlhub.monitor import Disk, Gpu, GpuMemory, GpuProcess, Memory
 from mlhub.settings import Settings
-from mlhub.tui.machine import Card, Reading
-from mlhub.tui.outline import Outline, Readers, gpu_words
+from mlhub.tui.system.machine import Card, Reading
+from mlhub.tui.words.outline import Outline, Readers, gpu_words
 
 LOG = "import mlhub\nfor step in range(5): mlhub.log({'val/map_64': step / 10, 'train/loss': 1.0}, step=step)"
 CARD = Gpu(0, "NVIDIA H100", GpuMemory(80_000_000_000, 71_000_000_000, False), 93, 74, 310.5, (GpuProcess(1, None),))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlhub.tui.pages import GRIDS, Grid, cells, grid_for, in_order, matching
+from mlhub.tui.charts.pages import GRIDS, Grid, cells, grid_for, in_order, matching
 
 NAMES = [
     "val/acc",

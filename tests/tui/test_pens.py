@@ -6,8 +6,9 @@ import pytest
 from rich.color import ColorType
 
 from mlhub.text import _CONTROL
-from mlhub.tui import pens, theme
-from mlhub.tui.pens import PLAIN, Pen, Span
+from mlhub.tui import theme
+from mlhub.tui.log import pens
+from mlhub.tui.log.pens import PLAIN, Pen, Span
 
 NIGHT, SSH = theme.BY_NAME["night"], theme.BY_NAME["ssh"]
 

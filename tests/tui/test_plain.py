@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from mlhub.monitor import Gpu, GpuMemory
 from mlhub.store.runs import Run
-from mlhub.tui.machine import Card, Reading
-from mlhub.tui.outline import State
-from mlhub.tui.plain import Changes
-from mlhub.tui.progress import Progress
+from mlhub.tui.runs.progress import Progress
+from mlhub.tui.system.machine import Card, Reading
+from mlhub.tui.words.outline import State
+from mlhub.tui.words.plain import Changes
 
 RUN = Run(id=1, name="calm-otter", kind="train", status="running", created_at="2026-01-01T00:00:00.000Z", host="h")
 NAN = {"name": "nan", "severity": "fail", "text": "loss is NaN at step 3"}

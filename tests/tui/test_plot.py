@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlhub.tui.axes import Curve, Scale, read_at
-from mlhub.tui.follower import NAN, Events, MetricSeries
-from mlhub.tui.plot import Glyphs, Plotter, column_of, x_of
-from mlhub.tui.points import make_points
+from mlhub.tui.charts.axes import Curve, Scale, read_at
+from mlhub.tui.charts.follower import NAN, Events, MetricSeries
+from mlhub.tui.charts.plot import Glyphs, Plotter, column_of, x_of
+from mlhub.tui.charts.points import make_points
 
 
 def events(*steps, old=False):

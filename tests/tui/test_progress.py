@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mlhub.store.runs import Run
-from mlhub.tui.progress import coarse, progress_of, total_steps
-from mlhub.tui.series import Sketch
+from mlhub.tui.charts.series import Sketch
+from mlhub.tui.runs.progress import coarse, progress_of, total_steps
 
 NOW = 1000.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mlhub.tui.dialogs import Confirm, Notice, Prompt
+from mlhub.tui.acting.dialogs import Confirm, Notice, Prompt
 from mlhub.tui.widgets.table import Table
 from tests.cli.queueing import gate, let_go
 from tests.cli.queueing import until as until_runs

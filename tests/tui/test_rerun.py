@@ -13,7 +13,7 @@ from mlhub.errors import MlhubError
 from mlhub.runner.submit import Request, submit
 from mlhub.settings import Settings
 from mlhub.store.store import Store
-from mlhub.tui import rerun
+from mlhub.tui.acting import rerun
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:

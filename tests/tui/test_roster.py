@@ -10,9 +10,9 @@ import pytest
 from mlhub.query import parse
 from mlhub.store.runs import Run
 from mlhub.tui import theme
-from mlhub.tui.columns import FIELDS, choices, field_of, usual
-from mlhub.tui.roster import Roster
-from mlhub.tui.runcells import Row, main_metric, short_count, trend
+from mlhub.tui.runs.cells import Row, main_metric, short_count, trend
+from mlhub.tui.runs.columns import FIELDS, choices, field_of, usual
+from mlhub.tui.runs.roster import Roster
 
 LOOK = theme.BY_NAME["night"]
 

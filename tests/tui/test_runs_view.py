@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from mlhub.tui.views.runs import RunsView
+    from mlhub.tui.runs.view import RunsView
     from tests.conftest import Cli
 
 PROGRAM = """

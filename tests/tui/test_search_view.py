@@ -14,8 +14,8 @@ from textual import events
 
 from mlhub.adapters import HASHING
 from mlhub.store.store import Store
-from mlhub.tui import thumbnails
-from mlhub.tui.widgets.fullpicture import FullPicture
+from mlhub.tui.search import thumbnails
+from mlhub.tui.search.fullpicture import FullPicture
 from tests.tui.conftest import open_top, screen_text, until
 from tests.tui.searching import fake, index_run
 

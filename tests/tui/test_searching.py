@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from mlhub.adapters import HASHING
-from mlhub.tui import searching
-from mlhub.tui.searching import Query, SearchClient
+from mlhub.tui.search import client as searching
+from mlhub.tui.search.client import Query, SearchClient
 from tests.conftest import wait_until
 from tests.tui.searching import fake, make_index
 

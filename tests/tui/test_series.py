@@ -11,7 +11,7 @@ import pytest
 
 from mlhub.runner import archive
 from mlhub.store.runs import Run
-from mlhub.tui.series import SeriesBook
+from mlhub.tui.charts.series import SeriesBook
 from tests.conftest import wait_until
 
 
@@ -38,7 +38,7 @@ def points(book, run_id=1, name="loss"):
 
 
 def test_the_module_costs_no_numpy():
-    code = "import sys, mlhub.tui.series; sys.exit('numpy' in sys.modules)"
+    code = "import sys, mlhub.tui.charts.series; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -72,7 +72,7 @@ def test_each_asker_has_wishes_of_its_own(home, book):
 
 
 def test_runs_that_nobody_wants_any_more_are_forgotten(home, book, monkeypatch):
-    monkeypatch.setattr("mlhub.tui.series._KEPT", 0.0)
+    monkeypatch.setattr("mlhub.tui.charts.series._KEPT", 0.0)
     runs = [make_run(home, run_id, lines=[{"step": 0, "loss": 1}]) for run_id in (1, 2)]
     book.want(runs)
     wait_until(lambda: points(book, 2))

@@ -9,9 +9,9 @@ import pytest
 from mlhub.monitor import Disk, Gpu, GpuMemory, Memory
 from mlhub.runner.owners import Owned
 from mlhub.text import width
-from mlhub.tui.gauges import Scene
-from mlhub.tui.machine import Card, Reading
-from mlhub.tui.sheet import draw, merge
+from mlhub.tui.system.gauges import Scene
+from mlhub.tui.system.machine import Card, Reading
+from mlhub.tui.system.sheet import draw, merge
 from mlhub.tui.theme import BY_NAME
 
 GIB = 1 << 30

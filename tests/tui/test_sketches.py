@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from mlhub.tui.sketches import Sketcher
+from mlhub.tui.charts.sketches import Sketcher
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.style import Style
 
-from mlhub.tui.views.system import changes
+from mlhub.tui.system.view import changes
 from tests.nvml import GIB, FakeNvml, h100
 from tests.tui.conftest import open_top, screen_text, until
 

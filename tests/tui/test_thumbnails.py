@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from mlhub.tui import theme, thumbnails
-from mlhub.tui.thumbnails import Thumbnails, Wanted, draw, mode_of
+from mlhub.tui import theme
+from mlhub.tui.search import thumbnails
+from mlhub.tui.search.thumbnails import Thumbnails, Wanted, draw, mode_of
 from tests.conftest import wait_until
 
 

@@ -11,7 +11,7 @@ import typer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mlhub.cli.hub import Hub
-    from mlhub.tui.outline import Outline
+    from mlhub.tui.words.outline import Outline
 
 #: columns of the ids, the keys and the words in the table of keys
 _IDS, _KEYS, _TEXT = 19, 20, 37
@@ -71,7 +71,7 @@ def _has_screen() -> bool:
 def _tell(hub: Hub, focus: int | None, *, json: bool, once: bool, every: float) -> int:
     """The forms without a screen; each begins with a picture of everything."""
     from mlhub.cli.out import emit_json, tell
-    from mlhub.tui.outline import Outline, Readers
+    from mlhub.tui.words.outline import Outline, Readers
 
     readers = Readers(hub.home, hub.settings, focus)
     try:
@@ -83,7 +83,7 @@ def _tell(hub: Hub, focus: int | None, *, json: bool, once: bool, every: float) 
         sys.stdout.write("".join(f"{line}\n" for line in picture(outline)))
         sys.stdout.flush()
         if not once:
-            from mlhub.tui.plain import follow
+            from mlhub.tui.words.plain import follow
 
             tell("changes follow; Ctrl-C ends the watching, not the runs")
             follow(readers, every)

@@ -1,6 +1,6 @@
 """The screen as a whole: which view stands where, its rows of status and keys, the timer by which views pull.
 
-What a view shows is the view's; what is done to a run is `mlhub.tui.acting`'s; readers are threads behind the model.
+What a view shows is the view's; what is done to a run is `acting.actions`'s; readers are threads behind the model.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from mlhub.tui import layout, prefs, theme
-from mlhub.tui.acting import Acting
+from mlhub.tui.acting.actions import Acting
 from mlhub.tui.glass import Glass, Written
 from mlhub.tui.keys import VIEWS, bindings
 from mlhub.tui.widgets.bars import Bar, KeyBar, StatusBar, TabBar
@@ -396,6 +396,6 @@ def write_report(model: Model, error: BaseException) -> Path | None:
 
 def _make_view(name: str) -> View:
     """A view is loaded when it is first to be seen."""
-    module = importlib.import_module(f"mlhub.tui.views.{name}")
+    module = importlib.import_module(f"mlhub.tui.{name}.view")
     view: View = getattr(module, _LIVE_VIEWS[name])()
     return view

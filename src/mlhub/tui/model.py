@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from mlhub.paths import Home
     from mlhub.settings import Settings
     from mlhub.store.runs import QueueState, Run
+    from mlhub.tui.charts.series import SeriesBook
     from mlhub.tui.feed import Feed
-    from mlhub.tui.machine import Machine
     from mlhub.tui.prefs import Prefs
-    from mlhub.tui.searching import SearchClient
-    from mlhub.tui.series import SeriesBook
+    from mlhub.tui.search.client import SearchClient
+    from mlhub.tui.system.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)

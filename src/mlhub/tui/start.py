@@ -24,8 +24,8 @@ def start(home: Home, settings: Settings, focus: int | None = None) -> None:
     feed = Feed(home, settings)  # reads while Textual is being loaded
     model = open_model(home, settings, feed)
     try:
-        from mlhub.tui import graphics
         from mlhub.tui.app import Top
+        from mlhub.tui.search import graphics
 
         graphics.load()  # it asks the terminal, which nobody can while the screen reads the keys
         app = Top(model, own, focus)
@@ -48,10 +48,10 @@ def _reason(app: object) -> str:
 def open_model(home: Home, settings: Settings, feed: Feed) -> Model:
     """The readers, none of which reads before it is asked, but for the rows."""
     from mlhub.tui import prefs
-    from mlhub.tui.machine import Machine
+    from mlhub.tui.charts.series import SeriesBook
     from mlhub.tui.model import Model
-    from mlhub.tui.searching import SearchClient
-    from mlhub.tui.series import SeriesBook
+    from mlhub.tui.search.client import SearchClient
+    from mlhub.tui.system.machine import Machine
 
     kept = prefs.load(home)
     return Model(

@@ -1,0 +1,1 @@
+"""What a user does to runs from the screen: questions, threads, deeds."""

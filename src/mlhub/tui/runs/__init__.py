@@ -1,0 +1,1 @@
+"""The table of runs: rows, columns, filter, groups, and the view."""

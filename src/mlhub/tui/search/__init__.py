@@ -1,0 +1,1 @@
+"""Retrieval: the resident process, pictures, and the view."""

@@ -1,0 +1,1 @@
+"""The same without a screen: one picture as text or JSON, then changes as lines."""
