@@ -15,7 +15,7 @@ from mlhub.compare.direction import direction_of
 from mlhub.query.values import step_of
 from mlhub.runner.reconcile import elapsed
 from mlhub.text import one_line, width
-from mlhub.tui.runs import cells as cells
+from mlhub.tui.runs import cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
