@@ -13,6 +13,7 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.geometry import NULL_OFFSET, Region, Spacing
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 #: looks a second, at home and over SSH
 _RATE, _SLOW_RATE = 4.0, 2.0
+#: of so many looks one is taken while no run is active and no key was pressed for so many seconds
+_QUIET, _TOUCHED = 4, 3.0
 #: seconds that a message stands in the row of keys
 _MESSAGE = 5.0
 _LIVE_VIEWS = {"runs": "RunsView", "charts": "ChartsView", "log": "LogView", "compare": "CompareView",
@@ -130,7 +133,8 @@ class Top(Acting, App[None]):
         self.places: dict[str, layout.Place] = {}
         self.message: tuple[str, str] | None = None
         self.report: Path | None = None
-        self._message_until = 0.0
+        self._message_until = self._touched = 0.0
+        self._beats = 0
         self._right = self.active if self.active in ("compare", "queue", "search") else "charts"
         self._views: dict[str, View] = {}
         self._history: list[str] = []
@@ -169,8 +173,21 @@ class Top(Acting, App[None]):
     def _begin(self) -> None:
         """After the first paint: what takes time to load, and the timer."""
         self.model.machine.start()
-        self.set_interval(1 / (_SLOW_RATE if prefs.slow_line() else _RATE), self.pull)
+        self.set_interval(1 / (_SLOW_RATE if prefs.slow_line() else _RATE), self._beat)
         self.pull()
+
+    def _beat(self) -> None:
+        """The timer: a look, but where nothing goes on, as no run does and nobody is there."""
+        self._beats += 1
+        runs = self.model.runs
+        busy = runs.active or not runs.settled or time.monotonic() - self._touched < _TOUCHED
+        if busy or self._beats % _QUIET == 0:
+            self.pull()
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.InputEvent):
+            self._touched = time.monotonic()
+        await super().on_event(event)
 
     def on_resize(self) -> None:
         self._glass.forget()

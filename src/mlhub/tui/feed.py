@@ -167,7 +167,8 @@ class Feed:
         doing = self._shown_doing = self.doing
         runs = tuple(_shown(held.run, doing) for held in self._held.values())
         by_id = {run.id: run for run in runs}
-        self.snapshot = Snapshot(self.snapshot.version + 1, runs, by_id, waiting, queue, None, settled)
+        active = any(run.active for run in runs)
+        self.snapshot = Snapshot(self.snapshot.version + 1, runs, by_id, waiting, queue, None, active, settled)
 
     def _fail(self, error: str) -> None:
         """Keep what was read, and say why it may be of the past."""

@@ -33,6 +33,8 @@ class Snapshot:
     waiting: tuple[int, ...] = ()
     queue: QueueState | None = None
     error: str | None = None
+    #: whether any run is queued or running
+    active: bool = False
     #: False until the rows were compared with their processes for the first time
     settled: bool = False
 

@@ -49,6 +49,7 @@ class Page(Widget):
         super().__init__()
         self.grid = pages.Grid(1, 1)
         self._tiles = Tiles()
+        self.charts: list[Chart] = []
 
     @property
     def layout(self) -> Layout:
@@ -60,17 +61,13 @@ class Page(Widget):
     def on_resize(self) -> None:
         self.post_message(self.Resized())
 
-    @property
-    def charts(self) -> list[Chart]:
-        return list(self.query_children(Chart))
-
     def take(self, grid: pages.Grid, count: int) -> list[Chart]:
         """So many charts in this grid."""
         charts = self.charts
-        if missing := count - len(charts):
-            fresh = [Chart() for _ in range(max(0, missing))]
-            if fresh:
-                self.mount_all(fresh)
+        missing = count - len(charts)
+        if missing > 0:
+            fresh = [Chart() for _ in range(missing)]
+            self.mount_all(fresh)
             charts += fresh
         changed = grid != self.grid
         self.grid = grid
