@@ -57,3 +57,5 @@ bench: setup  ## the figures of the README, measured here
 	$(BIN)/python bench/log_call.py
 	$(BIN)/python bench/launch.py
 	$(BIN)/python bench/ranking.py
+	$(BIN)/python bench/curves.py
+	$(BIN)/python bench/tui.py

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,11 +68,9 @@ class Growing:
 
     def __init__(self) -> None:
         self._count = 0
-        self._arrays = [np.empty(_FIRST) for _ in range(3)]
+        self._arrays = [np.empty(_FIRST) for _ in range(4)]  # the last: how many points each stands for
         self._done = 0  # whole blocks whose sums are known
         self._sums = [np.empty(_FIRST // BLOCK) for _ in range(4)]
-        self._thin = 0  # the first so many points are pairs, each of `_group` points
-        self._group = 1
         #: whether records without a step are among them: nothing supersedes those
         self.stepless = False
 
@@ -83,19 +82,21 @@ class Growing:
         if len(step) == 0:
             return
         if np.any(step[1:] < step[:-1]) or (self._count and step[0] < self._arrays[0][self._count - 1]):
-            self._merge(step, time, value)
+            self._merge(step, time, value, np.ones(len(step)))
         else:
-            self._put(step, time, value)
-        while self._count > max(most, 4 * BLOCK):
-            self._halve(most)
+            self._put(step, time, value, np.ones(len(step)))
+        most = max(most, 4 * BLOCK)
+        if self._count > most:
+            self._replace(_thinned([array[: self._count] for array in self._arrays], most // 4))
 
-    def _put(self, step: Floats, time: Floats, value: Floats) -> None:
+    def _put(self, step: Floats, time: Floats, value: Floats, weight: Floats) -> None:
         start, end = self._count, self._count + len(step)
         self._make_room(end)
         last = self._arrays[1][start - 1] if start else -np.inf
         self._arrays[0][start:end] = step
         self._arrays[1][start:end] = _rising(time, last)
         self._arrays[2][start:end] = np.where(np.abs(value) <= LARGEST, value, np.nan)
+        self._arrays[3][start:end] = weight
         self._count = end
         self._sum_up()
 
@@ -112,12 +113,12 @@ class Growing:
                 sums[self._done : whole] = found
             self._done = whole
 
-    def _merge(self, step: Floats, time: Floats, value: Floats) -> None:
+    def _merge(self, step: Floats, time: Floats, value: Floats, weight: Floats) -> None:
         """Points that come out of order: put them where they belong, into new arrays."""
         least = step.min()
         cut = int(np.searchsorted(self._arrays[0][: self._count], least, side="right"))
         tail = [array[cut : self._count] for array in self._arrays]
-        joined = [np.concatenate(pair) for pair in zip(tail, (step, time, value), strict=True)]
+        joined = [np.concatenate(pair) for pair in zip(tail, (step, time, value, weight), strict=True)]
         order = np.argsort(joined[0], kind="stable")
         self._replace([array[:cut] for array in self._arrays])
         self._put(*(array[order] for array in joined))
@@ -126,26 +127,10 @@ class Growing:
         """Begin again with these points."""
         self._count = self._done = 0
         size = max(_FIRST, len(arrays[0]))
-        self._thin = min(self._thin, len(arrays[0]))
-        self._arrays = [np.empty(size) for _ in range(3)]
+        self._arrays = [np.empty(size) for _ in range(4)]
         self._sums = [np.empty(size // BLOCK) for _ in range(4)]
         if len(arrays[0]):
             self._put(*arrays)
-
-    def _halve(self, most: int) -> None:
-        """Make of each so many points the least and the greatest; all that is old stays equally thin."""
-        old = [array[: self._thin] for array in self._arrays]
-        new = [array[self._thin : self._count] for array in self._arrays]
-        if self._group == 1 or len(new[0]) < 2 * self._group:
-            self._group = max(4, self._group * 2)
-            old = _pairs(old, 4)
-        new = _pairs(new, self._group)
-        if len(old[0]) + len(new[0]) > most * 3 // 4:
-            self._group *= 2
-            old, new = _pairs(old, 4), _pairs(new, 4)
-        arrays = [np.concatenate(pair) for pair in zip(old, new, strict=True)]
-        self._thin = len(arrays[0])
-        self._replace(arrays)
 
     def cut(self, step: float) -> Points | None:
         """Take away the points of whole steps beyond `step`; they are given back, thinned. None if there are none."""
@@ -157,13 +142,15 @@ class Growing:
             return None
         gone = [array[: self._count][dropped] for array in self._arrays]
         self._replace([array[: self._count][~dropped] for array in self._arrays])
-        while len(gone[0]) > _MOST_OLD:
-            gone = _pairs(gone, 4)
-        return make_points(*gone)
+        if len(gone[0]) > _MOST_OLD:
+            gone = _thinned(gone, _MOST_OLD // 4)
+        return make_points(*gone[:3])
 
     def points(self) -> Points:
         """What is there now."""
-        return Points(*(array[: self._count] for array in self._arrays), *(array[: self._done] for array in self._sums))
+        return Points(
+            *(array[: self._count] for array in self._arrays[:3]), *(array[: self._done] for array in self._sums)
+        )
 
 
 def _grown(array: Floats, count: int, size: int) -> Floats:
@@ -177,16 +164,27 @@ def _rising(time: Floats, last: float) -> Floats:
     return np.fmax.accumulate(np.concatenate(([last], time)))[1:]
 
 
-def _pairs(arrays: list[Floats], group: int) -> list[Floats]:
-    """Of each `group` points the least and the greatest, in their order; a gap stays if all of them are one."""
-    value = arrays[2]
-    whole = len(value) // group * group
-    if whole == 0:
-        return arrays
-    rows = value[:whole].reshape(-1, group)
-    low = np.where(np.isnan(rows), np.inf, rows).argmin(axis=1)
-    high = np.where(np.isnan(rows), -np.inf, rows).argmax(axis=1)
-    base = np.arange(0, whole, group)
-    chosen = np.stack((base + np.minimum(low, high), base + np.maximum(low, high)), axis=1).ravel()
-    chosen = np.concatenate((chosen, np.arange(whole, len(value))))
-    return [array[chosen] for array in arrays]
+def _thinned(arrays: list[Floats], parts: int) -> list[Floats]:
+    """Of each of at most `parts` parts, which stand for as many points as there once were, the least and the greatest.
+
+    However often this is done, old and new stay equally thin: a part has 2^n points, so that parts become halves of
+    parts, and what was thinned before is thinned again only with its neighbours. A part without a number stays a gap.
+    """
+    value, weight = arrays[2], arrays[3]
+    place = np.cumsum(weight) - weight
+    whole = 2.0 ** math.ceil(math.log2((place[-1] + weight[-1]) / parts))
+    part = np.floor(place / whole)
+    first = np.flatnonzero(np.concatenate(([True], part[1:] != part[:-1])))
+    number = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(value))))
+    empty = np.isnan(value)
+    low = _first_of(np.where(empty, np.inf, value), np.minimum, first, number)
+    high = _first_of(np.where(empty, -np.inf, value), np.maximum, first, number)
+    chosen = np.unique(np.concatenate((low, high, [len(value) - 1])))  # the newest stays the newest
+    shared = np.add.reduceat(weight, first) / np.bincount(number[chosen], minlength=len(first))
+    return [*(array[chosen] for array in arrays[:3]), shared[number[chosen]]]
+
+
+def _first_of(value: Floats, extreme: np.ufunc, first: NDArray[np.intp], number: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where in each part its extreme stands first."""
+    at = np.flatnonzero(value == extreme.reduceat(value, first)[number])
+    return at[np.unique(number[at], return_index=True)[1]]
