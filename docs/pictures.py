@@ -31,7 +31,7 @@ PICTURES = Path(__file__).parent / "pictures"
 SHOTS: dict[str, tuple[tuple[int, int], str, str]] = {
     "top": ((160, 45), "1 , space down space down space down space up , 2 , ,", "val/map_64"),
     "compare": ((100, 30), "1 , space down space down space down space , 4 , ,", "baseline"),
-    "search": ((100, 30), "7 , / '강아지' enter , , , , , , , ,", "강아지"),
+    "search": ((100, 30), "7 , / '강아지' enter , , , , , , , ,", "강"),
 }
 
 
