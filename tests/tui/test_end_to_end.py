@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -62,8 +63,26 @@ def tmux(tmp_path: Path, cli: Cli) -> Iterator[Tmux]:
 
 
 def curve(picture: str) -> str:
-    """What is drawn in dots."""
-    return "".join(letter for letter in picture if "\u2801" <= letter <= "\u28ff")
+    """What is drawn in dots within the pane of the charts; the machine's histories grow by themselves."""
+    head, *lines = picture.splitlines()[2:]
+    left = head.find(" Charts ")
+    pane = [line[left:] for line in lines] if left >= 0 else []
+    below = next((at for at, line in enumerate(pane) if line.startswith(" Log ")), len(pane))
+    return "".join(letter for line in pane[:below] for letter in line if "\u2801" <= letter <= "\u28ff")
+
+
+def step(picture: str) -> int:
+    """The step in the run's row; 0: none yet."""
+    found = re.search(r" grows +(\d+) ", picture)
+    return int(found[1]) if found else 0
+
+
+def test_what_the_machine_does_is_no_curve() -> None:
+    tops = ["LIVE", " 1 Runs  2 Charts", " Runs 1          Charts grows", " grows  12       train/loss"]
+    system = [" System          Log out", " CPU ⣿⣿⣿         ⣿"]
+    assert curve("\n".join((*tops, *system))) == ""
+    assert curve("\n".join((*tops, "                 0.5⠤⣀", *system))) == "⠤⣀"
+    assert step("\n".join(tops)) == 12
 
 
 def test_a_run_is_started_seen_growing_stopped_and_left(tmux: Tmux, cli: Cli, tmp_path: Path) -> None:
@@ -74,8 +93,11 @@ def test_a_run_is_started_seen_growing_stopped_and_left(tmux: Tmux, cli: Cli, tm
     tmux.type(f"clear; {mlhub} top", "Enter")
     tmux.until("1 run")
     tmux.until("train/loss")
-    before = curve(wait_until(lambda: curve(tmux.picture())))
-    wait_until(lambda: len(curve(tmux.picture())) > 10 and curve(tmux.picture()) != before)
+    tmux.type("2", "Enter")  # that chart alone: those of the machine's share of it grow by themselves too
+    tmux.until(" epoch")  # the values of a chart alone have headings
+    before = wait_until(lambda: step(picture := tmux.picture()) and picture)
+    wait_until(lambda: len(curve(tmux.picture())) > 10 and curve(tmux.picture()) != curve(before))
+    wait_until(lambda: step(tmux.picture()) > step(before))
 
     tmux.type("S")
     tmux.until(" y ")
