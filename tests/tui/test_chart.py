@@ -9,16 +9,16 @@ from textual.app import App
 from mlhub.tui import theme
 from mlhub.tui.charts.axes import Curve, Scale
 from mlhub.tui.charts.chart import Chart
-from mlhub.tui.charts.follower import NAN, Events, MetricSeries
+from mlhub.tui.charts.follower import Events, MetricSeries
 from mlhub.tui.charts.points import make_points
 from tests.tui.conftest import screen_text
 
 
-def make_curve(values, name="one", bad=(), run_id=1):
+def make_curve(values, name="one", bad=(), run_id=1, was=np.nan):
     values = np.asarray(values, float)
     steps = np.arange(len(values), dtype=float)
     count = len(bad)
-    events = Events(np.array(bad, float), np.array(bad, float), np.full(count, NAN, np.int8), np.zeros(count, bool))
+    events = Events(np.array(bad, float), np.array(bad, float), np.full(count, was), np.zeros(count, bool))
     series = MetricSeries("loss", make_points(steps, steps, values), (), events)
     return Curve(run_id, name, "red", series, 0.0)
 
@@ -74,6 +74,28 @@ async def test_it_says_how_often_it_was_no_number():
         app.query_one(Chart).show([make_curve([1, np.nan, 2], bad=[1])], title="loss")
         await pilot.pause()
         assert f"{theme.glyph(('✖', 'x'))}1" in screen_text(app).splitlines()[0]
+
+
+@pytest.mark.parametrize(("language", "mark"), [("C", "i"), ("C.UTF-8", "∞")])
+@pytest.mark.parametrize(("was", "words"), [(np.inf, "inf"), (-np.inf, "-inf"), (1e200, "1e+200")])
+async def test_what_is_infinite_or_beyond_scale_is_not_called_nan(was, words, language, mark, monkeypatch):
+    monkeypatch.setenv("LC_ALL", language)
+    app = Stage()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.query_one(Chart).show([make_curve([1, 2, np.nan], bad=[2], was=was)], title="loss")
+        await pilot.pause()
+        head = screen_text(app).splitlines()[0]
+        assert head.startswith(f"loss {mark}1 ")
+        assert head.split()[-1] == words
+        assert mark in screen_text(app).splitlines()[-2]
+
+
+async def test_nan_is_called_nan():
+    app = Stage()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.query_one(Chart).show([make_curve([1, np.nan], bad=[1])], title="loss")
+        await pilot.pause()
+        assert screen_text(app).splitlines()[0].endswith("NaN")
 
 
 async def test_without_points_it_says_so():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mlhub.metrics import current_records, read_number
 from mlhub.tui.charts import follower
-from mlhub.tui.charts.follower import INFINITE, NAN, NEGATIVE, Follower
+from mlhub.tui.charts.follower import Follower
 
 
 @pytest.fixture
@@ -110,7 +110,8 @@ def test_not_a_number_and_infinities_are_gaps_and_are_kept_as_events(path):
     path.write_text("".join(line(step=step, epoch=1, time=step + 0.5, loss=word) for step, word in enumerate(words)))
     series = read_all(path).metrics["loss"]
     assert np.isnan(series.points.value).tolist() == [False, True, True, True, False]
-    assert series.events.kind.tolist() == [NAN, INFINITE, NEGATIVE]
+    np.testing.assert_array_equal(series.events.value, [np.nan, 1e200, -np.inf])
+    np.testing.assert_array_equal([series.recorded(at) for at in range(5)], [0.5, np.nan, 1e200, -np.inf, 0.25])
     assert series.events.time.tolist() == [1.5, 2.5, 3.5]
 
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from mlhub.tui.charts.axes import Curve, Scale, read_at
-from mlhub.tui.charts.follower import NAN, Events, MetricSeries
+from mlhub.tui.charts.follower import Events, MetricSeries
+from mlhub.tui.charts.legend import values_of
 from mlhub.tui.charts.plot import Glyphs, Plotter, column_of, x_of
 from mlhub.tui.charts.points import make_points
 
 
-def events(*steps, old=False):
-    return Events(np.array(steps, float), np.array(steps, float) + 1000, np.full(len(steps), NAN, np.int8),
+def events(*steps, old=False, value=np.nan):
+    return Events(np.array(steps, float), np.array(steps, float) + 1000, np.full(len(steps), value),
                   np.full(len(steps), old))  # fmt: skip
 
 
@@ -72,6 +73,23 @@ def test_where_it_was_no_number_the_lowest_row_is_marked():
     picture = draw([curve([1, 2, np.nan, 4, 5], bad=[2])])
     row = text(picture).splitlines()[-2]
     assert row.index("✖") == column_of(picture, 2.0)
+
+
+def test_nan_and_infinity_have_marks_of_their_own_and_nan_wins_a_cell():
+    series = curve([1, 2, np.nan, np.nan, 5])
+    mixed = Events(np.array([2.0, 3, 3]), np.array([1002.0, 1003, 1003]), np.array([-np.inf, np.nan, np.inf]),
+                   np.zeros(3, bool))  # fmt: skip
+    picture = draw([series._replace(series=MetricSeries("loss", series.series.points, (), mixed))])
+    row = text(picture).splitlines()[-2]
+    assert (row.index("∞"), row.index("✖")) == (column_of(picture, 2.0), column_of(picture, 3.0))
+
+
+def test_the_table_of_values_says_what_was_recorded():
+    line = curve([1, 2, np.nan])
+    line = line._replace(series=MetricSeries("loss", line.series.points, (), events(2.0, value=-np.inf)))
+    assert values_of(line, Scale())[1:5] == ("-inf", "-inf", "1", "2")
+    forgotten = curve([1, 2, np.nan])
+    assert values_of(forgotten, Scale())[1] == "no number"
 
 
 def test_an_event_of_a_superseded_attempt_is_marked_quietly():

@@ -135,21 +135,26 @@ def span(curves: Sequence[Curve], axis: str) -> tuple[float, float] | None:
     if high <= low:
         high = low + 1.0
     if any(curve.live for curve in curves):
-        unit = 10 ** math.floor(math.log10(high - low)) / 4
+        unit = 2 ** math.floor(math.log2(high - low)) / 4  # each new axis is all of the picture, sent anew
         high = low + math.ceil((high - low) / unit * 1.0001) * unit
     return low, high
 
 
 class Reading(NamedTuple):
-    """A curve's point nearest to the cursor."""
+    """A curve's point nearest to the cursor. `value` as recorded; None: no number, of a kind not known any more."""
 
     step: float
     time: float
-    value: float
+    value: float | None
+
+    @property
+    def words(self) -> str:
+        """The value's."""
+        return "no number" if self.value is None else "NaN" if math.isnan(self.value) else number(self.value)
 
 
 def read_at(curve: Curve, scale: Scale) -> Reading | None:
-    """The point at the cursor or the last one before it; without a cursor the newest. None if there is none."""
+    """The point nearest to the cursor, not before the first nor far beyond the last; without a cursor the newest."""
     points = curve.series.points
     if not len(points):
         return None
@@ -164,7 +169,7 @@ def read_at(curve: Curve, scale: Scale) -> Reading | None:
             index += 1
         if index < 0 or place[0] > x[-1] + (x[-1] - x[0]) * _BEYOND:
             return None
-    return Reading(float(points.step[index]), float(points.time[index]), float(points.value[index]))
+    return Reading(float(points.step[index]), float(points.time[index]), curve.series.recorded(index))
 
 
 # ticks

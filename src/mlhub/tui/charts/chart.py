@@ -5,6 +5,7 @@ What is drawn and where is `mlhub.tui.charts.plot`'s; which curves, of which par
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from itertools import pairwise
@@ -19,12 +20,12 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from mlhub.text import fit, number, one_line, size, width
+from mlhub.text import fit, one_line, size, width
 from mlhub.tui import theme
 from mlhub.tui.charts import axes
 from mlhub.tui.charts.axes import Curve, Scale, read_at
 from mlhub.tui.charts.pages import SYSTEM
-from mlhub.tui.charts.plot import Glyphs, Plotter, column_of, x_of
+from mlhub.tui.charts.plot import INFINITE, NO_NUMBER, Glyphs, Plotter, column_of, x_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 
 Part = tuple[str, Style]
 
-#: cells between two changed ones that are sent rather than jumped over: a jump costs as much
+#: cells between two changed ones that are rendered with them: a region more costs as much time as they do. What is
+#: written to the terminal is `mlhub.tui.glass`' business, which leaves out what stands there already
 _JUMP = 8
 #: how much of a run's colour is in its raw values
 _DIM = 0.42
@@ -224,10 +226,8 @@ class Chart(Widget):
         on = "panel" if self._chosen else None
         found: list[Part] = [(self._title, look.style("accent" if self._chosen else "text", bold=True, on=on))]
         notes = [*([self._note] if self._note else []), *picture.notes]
-        bad = sum(int((~curve.series.events.old).sum()) for curve in self._curves)
         values = [(words, curve.colour) for curve in self._curves if (words := self._value(curve))]
-        if bad:
-            found.append((f" {theme.glyph(('✖', 'x'))}{bad}", look.style("warn", bold=True, on=on)))
+        found += [(f" {mark}", look.style("warn", bold=True, on=on)) for mark in self._bad()]
         if notes:
             found.append((f" {', '.join(notes)}", look.style("warn" if picture.notes else "dim", on=on)))
         room = wide - sum(width(text) for text, _ in found) - 1
@@ -243,13 +243,21 @@ class Chart(Widget):
             left = max(0, wide - sum(width(text) for text, _ in (*found, *shown)))
         return [*found, (" " * left, look.style("dim", on=on)), *shown]
 
+    def _bad(self) -> list[str]:
+        """How many values were no number, and how many infinite."""
+        events = [curve.series.events for curve in self._curves]
+        values = np.concatenate([part.value[~part.old] for part in events]) if events else np.array([])
+        nan = int(np.isnan(values).sum())
+        counts = (NO_NUMBER, nan), (INFINITE, len(values) - nan)
+        return [f"{theme.glyph(mark)}{count}" for mark, count in counts if count]
+
     def _value(self, curve: Curve) -> str:
         found = read_at(curve, self._scale)
         if found is None:
             return "–" if self._scale.cursor is not None else ""
-        if found.value != found.value:
-            return "NaN"
-        return size(found.value) if curve.by_time and abs(found.value) >= _BYTES else number(found.value)
+        if curve.by_time and found.value is not None and _BYTES <= abs(found.value) < math.inf:
+            return size(found.value)
+        return found.words
 
     def render_line(self, y: int) -> Strip:
         wide, top = self.size.width, self._head_rows

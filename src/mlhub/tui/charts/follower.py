@@ -6,6 +6,7 @@ read whole takes the preview's place. It reads when told to, a few milliseconds 
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import time
@@ -39,16 +40,18 @@ _MOST_METRICS = 1000
 _MOST_EVENTS = 4096
 #: seconds between two states of a large file that is being read
 _SHOW = 0.5
-NAN, INFINITE, NEGATIVE = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Events:
-    """Where a metric was no number: `kind` is NAN, INFINITE or NEGATIVE; `old`: of an attempt that was superseded."""
+    """Where a metric can't be drawn: `value` is as recorded, NaN, infinite or beyond `points.LARGEST`.
+
+    `old`: of an attempt that was superseded.
+    """
 
     step: Floats
     time: Floats
-    kind: NDArray[np.int8]
+    value: Floats
     old: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -64,6 +67,16 @@ class MetricSeries:
     superseded: tuple[Points, ...]
     events: Events
 
+    def recorded(self, index: int) -> float | None:
+        """The value of a point as it was recorded; None where it was none to draw, and which is not known any more."""
+        points, events = self.points, self.events
+        if not math.isnan(points.value[index]):
+            return float(points.value[index])
+        here = np.flatnonzero((events.step == points.step[index]) & ~events.old)
+        same = here[events.time[here] == points.time[index]]
+        found = same if len(same) else here
+        return float(events.value[found[-1]]) if len(found) else None
+
 
 class _Metric:
     """A metric while it is read."""
@@ -72,13 +85,12 @@ class _Metric:
         self.name = name
         self.growing = Growing()
         self.old: list[Points] = []
-        self.events: list[tuple[float, float, int, bool]] = []
+        self.events: list[tuple[float, float, float, bool]] = []
 
     def add(self, step: Floats, when: Floats, value: Floats, most: int) -> None:
         bad = np.flatnonzero(~(np.abs(value) <= LARGEST))
         for row in bad[-_MOST_EVENTS:]:
-            kind = NAN if np.isnan(value[row]) else INFINITE if value[row] > 0 else NEGATIVE
-            self.events.append((float(step[row]), float(when[row]), kind, False))
+            self.events.append((float(step[row]), float(when[row]), float(value[row]), False))
         if len(self.events) > _MOST_EVENTS:
             self.events = [*self.events[: -_MOST_EVENTS // 2 : 2], *self.events[-_MOST_EVENTS // 2 :]]
         self.growing.append(step, when, value, most)
@@ -88,13 +100,12 @@ class _Metric:
         if gone is not None:
             self.old.append(gone)
         if not self.growing.stepless:
-            self.events = [(at, when, kind, old or at > step) for at, when, kind, old in self.events]
+            self.events = [(at, when, value, old or at > step) for at, when, value, old in self.events]
         return gone is not None
 
     def series(self) -> MetricSeries:
-        columns = list(zip(*self.events, strict=True)) or [(), (), (), ()]
-        kinds = (float, float, np.int8, bool)
-        events = Events(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
+        step, when, value, old = list(zip(*self.events, strict=True)) or [(), (), (), ()]
+        events = Events(np.array(step, float), np.array(when, float), np.array(value, float), np.array(old, bool))
         return MetricSeries(self.name, self.growing.points(), tuple(self.old), events)
 
 

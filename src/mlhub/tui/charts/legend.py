@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.segment import Segment
@@ -109,12 +108,8 @@ def values_of(curve: Curve | None, scale: Scale) -> tuple[str, ...]:
     epoch = next((int(number) for step, number in reversed(curve.epochs) if here and step <= here.step), None)
     return (
         "–" if here is None or curve.by_time else number(int(here.step)),
-        "–" if here is None else _value(here.value),
-        "–" if last is None else _value(last.value),
+        "–" if here is None else here.words,
+        "–" if last is None else last.words,
         *((number(float(known.min())), number(float(known.max()))) if len(known) else ("–", "–")),
         number(epoch),
     )
-
-
-def _value(value: float) -> str:
-    return "NaN" if math.isnan(value) else number(value)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     Inks = Callable[..., int]
 
+#: marks of what can't be drawn, as a glyph and as a letter: no number; infinite, or too large for any scale
+NO_NUMBER, INFINITE = ("✖", "x"), ("∞", "i")
 #: from so many rows on there are words below the x axis
 _LABELLED = 6
 #: a narrower chart has no words beside the y axis
@@ -338,7 +340,7 @@ def x_of(picture: Picture, column: float) -> float | None:
 def _paint_events(
     picture: Picture, curves: Sequence[Curve], scale: Scale, rows: int, inks: Inks, glyphs: Glyphs
 ) -> None:
-    """Where a metric was not a number, or infinite: a mark on the lowest row."""
+    """Where a metric was not a number, or infinite: a mark on the lowest row, of the worst that is there."""
     if picture.x is None:
         return
     columns = picture.cells.shape[1] - picture.left
@@ -352,9 +354,11 @@ def _paint_events(
         column = np.searchsorted(edges, at, side="right") - 1
         column[at == edges[-1]] = columns - 1
         seen = (column >= 0) & (column < columns)
-        for old in (True, False):
-            here = picture.left + column[seen & (events.old == old)]
-            picture.cells[rows - 1, here] = ord("✖" if glyphs.unicode else "x")
+        nan = np.isnan(events.value)
+        for old, which, mark in ((old, which, mark) for old in (True, False)
+                                 for which, mark in ((~nan, INFINITE), (nan, NO_NUMBER))):  # fmt: skip
+            here = picture.left + column[seen & which & (events.old == old)]
+            picture.cells[rows - 1, here] = ord(mark[0] if glyphs.unicode else mark[1])
             picture.inks[rows - 1, here] = inks("label" if old else "event")
 
 
