@@ -9,7 +9,7 @@ import pytest
 
 from mlhub.store.runs import Run
 from mlhub.tui.charts.series import Sketch
-from mlhub.tui.runs.progress import coarse, progress_of, total_steps
+from mlhub.tui.runs.progress import coarse, progress_of, speed_of, total_steps
 
 NOW = 1000.0
 
@@ -38,9 +38,22 @@ def test_epochs_of_unknown_length_are_no_steps() -> None:
 
 
 def test_an_eta_is_what_is_left_by_the_speed() -> None:
-    sketch = Sketch(step=100, time=NOW - 1, speed=4.0)
+    sketch = Sketch(step=100, time=NOW, speed=4.0)
     found = progress_of(run_of({"max_steps": 500}), sketch, None, NOW)
     assert (found.fraction, found.eta) == (0.2, 100.0)
+
+
+@pytest.mark.parametrize(("since", "eta"), [(0, 100.0), (30, 70.0), (150, 0.0), (-5, 100.0)])
+def test_an_eta_goes_on_between_two_records(since: float, eta: float) -> None:
+    sketch = Sketch(step=100, time=NOW - since, speed=4.0)
+    assert progress_of(run_of({"max_steps": 500}), sketch, None, NOW).eta == eta
+
+
+@pytest.mark.parametrize(("since", "eta"), [(1800, 38200.0), (1801, None)])
+def test_a_run_that_seldom_logs_keeps_its_eta_for_three_intervals(since: float, eta: float | None) -> None:
+    sketch = Sketch(step=100, time=NOW - since, speed=0.01, interval=600.0)
+    found = progress_of(run_of({"max_steps": 500}), sketch, None, NOW)
+    assert (found.eta, speed_of(run_of({}), sketch, NOW) is None) == (eta, eta is None)
 
 
 @pytest.mark.parametrize(

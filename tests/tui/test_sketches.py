@@ -39,6 +39,14 @@ def test_a_sketch_has_the_newest_place_and_the_speed(path):
     assert list(sketch.points) == sorted(sketch.points)
 
 
+def test_a_sketch_knows_how_often_records_come(path):
+    times = [1000 + 600 * index for index in range(10)] + [16400, 17000]  # a pause in between
+    path.write_text("".join(json.dumps({"step": at, "time": time}) + "\n" for at, time in enumerate(times)))
+    assert Sketcher(path, "loss").update().interval == 600
+    path.write_text(json.dumps({"step": 0, "time": 1000}) + "\n")
+    assert Sketcher(path, "loss").update().interval is None
+
+
 def test_an_unchanged_file_is_not_sketched_again(path):
     write(path, range(10))
     sketcher = Sketcher(path, "loss")

@@ -42,7 +42,8 @@ class Sketch:
 
     `points`: at most 64 values of its main metric from first to last (NaN where it was none). `speed`: steps a second
     over the last minute or so, None when unknown. `step`, `epoch`, `time`: of the newest record.
-    `steps_an_epoch`: seen between two epochs' beginnings.
+    `steps_an_epoch`: seen between two epochs' beginnings. `interval`: seconds that usually lie between two of the
+    newest records.
     """
 
     points: tuple[float, ...] = ()
@@ -52,6 +53,7 @@ class Sketch:
     time: float | None = None
     speed: float | None = None
     steps_an_epoch: float | None = None
+    interval: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,8 @@ import os
 import stat
 from collections import deque
 from contextlib import suppress
+from itertools import pairwise
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -35,6 +37,8 @@ _MOST = 1024
 _SEARCHED, _BLOCK = 1 << 28, 1 << 20
 #: seconds that the speed is taken over, and between two of its points
 _SPAN, _APART = 60.0, 0.5
+#: records whose distances tell the usual one
+_FEW = 32
 #: epochs that samples must span to tell how long one is
 _EPOCHS = 4
 
@@ -193,7 +197,7 @@ class Sketcher:
         newest = self._newest
         return Sketch(
             _shape(self._samples), self.metric, _integer(newest, "step"), _integer(newest, "epoch"),
-            _number(newest, "time"), self._speed(), self._steps_an_epoch(),
+            _number(newest, "time"), self._speed(), self._steps_an_epoch(), self._interval(),
         )  # fmt: skip
 
     def _speed(self) -> float | None:
@@ -206,6 +210,11 @@ class Sketcher:
         if first is None or step < first[1]:
             return None
         return (step - first[1]) / (time - first[0])
+
+    def _interval(self) -> float | None:
+        """The median, so that neither a validation's nor a pause's counts."""
+        newest = list(self._pace)[-_FEW:]
+        return median(later[0] - one[0] for one, later in pairwise(newest)) if len(newest) > 1 else None
 
     def _steps_an_epoch(self) -> float | None:
         """From beginnings that were seen (the first may be none: where reading began), else as the samples suggest."""

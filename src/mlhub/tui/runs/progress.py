@@ -21,8 +21,8 @@ _STEPS = ("max_steps", "total_steps", "num_training_steps", "total_training_step
 _EPOCHS = ("max_epochs", "epochs", "num_train_epochs", "num_epochs")
 #: in Hugging Face's Trainer steps take precedence over these, elsewhere what comes first ends the run
 _OVERRULED = "num_train_epochs"
-#: seconds without a record after which the speed of before says nothing
-_STALE = 300.0
+#: without a record for so many seconds, or so many of its usual intervals, the speed of before says nothing
+_STALE, _MISSED = 300.0, 3
 
 
 class Progress(NamedTuple):
@@ -70,16 +70,18 @@ def progress_of(run: Run, sketch: Sketch | None, step: int | None, now: float) -
     step = sketch.step if sketch.step is not None else step
     total = total_steps(run.config, sketch.steps_an_epoch)
     speed = speed_of(run, sketch, now)
-    if total is None or step is None or not speed:
+    if total is None or step is None or not speed or sketch.time is None:
         return Progress(step, total)
-    return Progress(step, total, max(0.0, total - step) / speed)
+    since = max(0.0, now - sketch.time)  # it went on since, though it hasn't said so yet
+    return Progress(step, total, max(0.0, max(0.0, total - step) / speed - since))
 
 
 def speed_of(run: Run, sketch: Sketch | None, now: float) -> float | None:
     """Steps a second of a run that goes on; None when it is not known, or was long ago."""
-    if sketch is None or run.status != "running" or sketch.time is None or now - sketch.time > _STALE:
+    if sketch is None or run.status != "running" or sketch.time is None:
         return None
-    return sketch.speed
+    lasting = max(_STALE, _MISSED * (sketch.interval or 0.0))
+    return sketch.speed if now - sketch.time <= lasting else None
 
 
 def coarse(seconds: float | None) -> str:
