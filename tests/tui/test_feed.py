@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 
 import pytest
@@ -82,3 +83,21 @@ def test_a_damaged_row_is_said_and_what_was_read_stays(feed, cli):
     feed.poke()
     wait_until(lambda: feed.snapshot.error and "damaged" in feed.snapshot.error)
     assert names(feed) == ["first"]
+
+
+def test_metrics_of_ended_runs_are_all_folded_soon(cli):
+    cli("run", "--name", "first", "--wait", "--", "true")
+    for number in range(2, 40):
+        shutil.copytree(cli.home / "runs" / "1", cli.home / "runs" / str(number))
+        spec = cli.home / "runs" / str(number) / "spec.json"
+        spec.write_text(spec.read_text().replace('"first"', f'"run-{number}"'))
+        (cli.home / "runs" / str(number) / "metrics.jsonl").write_text('{"step":3,"time":1.0,"loss":0.5}\n')
+    for file in cli.home.glob("mlhub.db*"):
+        file.unlink()
+    cli("doctor", "--rebuild", code=None)
+    settings = Settings.load({"MLHUB_HOME": str(cli.home)})
+    feed = Feed(settings.to_home(), settings)
+    try:
+        wait_until(lambda: len(feed.snapshot.runs) > 30 and all(run.summary_done for run in feed.snapshot.runs))
+    finally:
+        feed.close()

@@ -34,8 +34,8 @@ _LOOK, _QUIET_LOOK = 1.0, 5.0
 _TICK = 5.0
 #: rows that are on the screen before all the others are read
 _FIRST = 200
-#: summaries folded at one look: a home full of runs must not keep the first look waiting
-_FOLDS = 50
+#: seconds for summaries at one look: a home full of runs must not keep what is running waiting
+_FOLDING = 0.2
 #: how long a look waits for somebody else's write
 _PATIENCE = 1.0
 
@@ -53,6 +53,7 @@ class Feed:
         self._seen_all: tuple[int, int] | None = None
         self._look_again = threading.Event()
         self._ended = threading.Event()
+        self._unfolded = False  # whether there are ended runs whose metrics were not all folded
         self._ticked = self._looked = -math.inf
         #: runs to which something is being done from this screen, and the word for it; replaced whole, as it is read
         self.doing: dict[int, str] = {}
@@ -115,7 +116,7 @@ class Feed:
             self._looked = now  # before reading: a poke from now on is for the next look
         if self._shown_doing is not self.doing:
             self._publish(store, self.snapshot.settled)
-        if whole or any(held.run.active for held in self._held.values()):
+        if whole or self._unfolded or any(held.run.active for held in self._held.values()):
             with store.patience(_PATIENCE):
                 self._settle(store, now)
         if whole:
@@ -132,12 +133,20 @@ class Feed:
             self._ticked = now
             tick(store, max_runs=self._settings.max_runs, refreshed=True)
         self._read_active(store)
-        unfolded = [held.run for held in self._held.values() if not held.run.summary_done]
-        unfolded.sort(key=lambda run: (not run.active, -run.id))
-        for run in unfolded[:_FOLDS]:
-            if self._ended.is_set():
-                return
+        active: list[Run] = []
+        ended: list[Run] = []
+        for run in (held.run for held in self._held.values() if not held.run.summary_done):
+            (active if run.active else ended).append(run)
+        for run in active:
             glance(store, run)
+        end = time.monotonic() + _FOLDING
+        self._unfolded = False
+        for run in ended:
+            if self._ended.is_set() or time.monotonic() > end:
+                self._unfolded = True  # the rest at the next look
+                return
+            if not (folded := glance(store, run)).summary_done:
+                glance(store, folded)
 
     def _read_all(self, store: Store, limit: int | None = None, *, settled: bool = True) -> None:
         seen = store.changes()
