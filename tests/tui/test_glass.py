@@ -121,3 +121,14 @@ def test_no_link_is_ever_written():
 def test_a_picture_by_the_terminals_own_protocol_is_passed_on_as_it_is():
     picture = layout([Strip([Segment("\x1bPq#0\x1b\\")], 4)])
     assert "\x1bPq#0\x1b\\" in Glass().difference(picture, SIZE, console())
+
+
+@pytest.mark.parametrize(
+    ("lang", "stands"), [("C", "7 - 3 x 2 ~ o 한é"), ("C.UTF-8", "7 – 3 × 2 … ° 한é")], ids=["letters", "utf-8"]
+)
+def test_signs_become_letters_where_the_terminal_has_no_utf_8_and_letters_stay(monkeypatch, lang, stands):
+    monkeypatch.delenv("LC_ALL", raising=False)
+    monkeypatch.setenv("LANG", lang)
+    seen = Seen()
+    seen.feed(Glass().difference(text_of("7 – 3 × 2 … ° 한é"), SIZE, console()))
+    assert seen.screen.display[0].rstrip() == stands

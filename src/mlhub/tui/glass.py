@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 #: as many cells that stand there already are written again rather than stepped over: a step takes four bytes
 _GAP = 3
-#: signs of ours that stand everywhere, for terminals that are not told to expect UTF-8; what users wrote stays
-_PLAIN_SIGNS = str.maketrans({"–": "-", "—": "-", "…": "~", "·": ".", "×": "x", "±": "+", "°": "o", "─": "-", "│": "|"})
+#: signs that stand in words everywhere, for terminals that are not told to expect UTF-8: changed in all that is
+#: written, in what users wrote too, as there these would be seen as something else; other letters of theirs stay
+PLAIN_SIGNS = str.maketrans({"–": "-", "—": "-", "…": "~", "·": ".", "×": "x", "±": "+", "°": "o", "─": "-", "│": "|"})
 
 
 class Written(CompositorUpdate):
@@ -87,7 +88,7 @@ class Glass:
     """The terminal's cells: letters and pens by row; None: what stands there isn't known; "": a wide letter's rest."""
 
     def __init__(self) -> None:
-        self._signs = {} if theme.unicode_works() else _PLAIN_SIGNS
+        self._signs = {} if theme.unicode_works() else PLAIN_SIGNS
         self._size = (0, 0)
         self._letters: list[list[str | None]] = []
         self._pens: list[list[str]] = []

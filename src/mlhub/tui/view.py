@@ -126,6 +126,11 @@ class View(Widget, can_focus=True):
         for widget in (self, *self.query("*")):
             widget.refresh()
 
+    @property
+    def idle_keys(self) -> frozenset[str]:
+        """Ids of its keys that have nothing to do now: the row of keys leaves them out. Asked at each look."""
+        return frozenset()
+
     def leave(self) -> bool:
         """Escape: whether there was something to leave within the view (a filter, a full screen)."""
         return False

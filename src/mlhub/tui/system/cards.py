@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlhub.tui import theme
-from mlhub.tui.system.gauges import Gauge, bar, curve, gauge_lines, gib, memory_gauge, taken
+from mlhub.tui.system.gauges import Gauge, bar, curve, gauge_lines, gb, memory_gauge, taken
 from mlhub.tui.system.meters import heat_colour
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlhub.tui.system.gauges import Line, Scene
     from mlhub.tui.system.machine import Card
 
-_GIB = 1 << 30
+_GB = 10**9
 #: of temperatures, where bar and curve begin and end
 _COOL, _BOILING = 20, 100
 _SOMEBODY = "somebody"
@@ -30,7 +30,7 @@ def card_line(scene: Scene, index: int, columns: int) -> Line:
     line += bar(scene, None if gpu.utilization is None else gpu.utilization / 100, long, "accent")
     line.append((f"{_whole(gpu.utilization):>4}% ", look.plain))
     if gpu.memory.total:
-        words = f"{(gpu.memory.used or 0) / _GIB:.0f}/{gpu.memory.total / _GIB:.0f}G"
+        words = f"{(gpu.memory.used or 0) / _GB:.0f}/{gpu.memory.total / _GB:.0f}G"
         line.append((f"{words:>8} ", look.plain))
     line.append((f"{_whole(gpu.temperature):>3}C ", look.style(heat_colour(gpu.temperature))))
     if columns >= 72 and gpu.power is not None:
@@ -93,7 +93,7 @@ def card_gauges(scene: Scene, card: Card) -> list[Gauge]:
 def _memory(card: Card, name: str) -> Gauge:
     """The card's own; where it shares the machine's, what its processes hold of that."""
     memory = card.gpu.memory
-    words = f"{gib(memory.used)}/{gib(memory.total)} GiB" if memory.total else "–"
+    words = f"{gb(memory.used)}/{gb(memory.total)} GB" if memory.total else "–"
     share = memory.used / memory.total if memory.used is not None and memory.total else None
     return Gauge("on GPU" if memory.unified else "memory", words, share, (name,), memory.total or 0, "info")
 
@@ -112,7 +112,7 @@ def _process_lines(scene: Scene, card: Card, columns: int, most: int) -> list[Li
 def _process_line(scene: Scene, owned: Owned, columns: int, more: int) -> Line:
     """How much it holds, whose it is, its pid and its command."""
     look = scene.look
-    held = "–" if owned.memory is None else f"{owned.memory / _GIB:.1f} GiB"
+    held = "–" if owned.memory is None else f"{owned.memory / _GB:.1f} GB"
     line: Line = [(f"  {held:>9}  ", look.plain)]
     if owned.run is not None:
         line.append((f"{scene.glyph(theme.GLYPHS['running'])} {owned.name} ({owned.run})", scene.run_style(owned.run)))

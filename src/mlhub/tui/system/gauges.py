@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 Line = list[tuple[str, Style]]
 
-_GIB = 1 << 30
-#: our own signs where the terminal has only letters
-_LETTERS = str.maketrans({"–": "-", "…": "~", "°": " "})
+_GB = 10**9
 #: columns of a gauge's label and value, and of its bar at most
 _LABEL, _VALUE, _LONGEST = 9, 16, 24
 #: a network or disk that does less than this a second does nothing
@@ -64,8 +62,7 @@ class Scene:
         return pair[0] if self.unicode else pair[1]
 
     def fill(self, line: Line, columns: int) -> Line:
-        filled = fill(line, columns, self.look.plain)
-        return filled if self.unicode else [(text.translate(_LETTERS), style) for text, style in filled]
+        return fill(line, columns, self.look.plain)
 
     def blank(self, columns: int) -> Line:
         return [(" " * columns, self.look.plain)]
@@ -118,7 +115,7 @@ def host_gauges(scene: Scene, *, full: bool) -> list[Gauge]:
         gauges.append(memory_gauge(reading, "memory"))
     swap = memory.swap_total - memory.swap_free
     if full and swap > memory.swap_total / 100:
-        words = f"{gib(swap)}/{gib(memory.swap_total)} GiB"
+        words = f"{gb(swap)}/{gb(memory.swap_total)} GB"
         gauges.append(Gauge("swap", words, swap / memory.swap_total, (), 0, "warn"))
     gauges.append(_disk(reading, with_curve=not full))
     if full:
@@ -132,7 +129,7 @@ def memory_gauge(reading: Reading, label: str) -> Gauge:
     total, used = reading.memory.total, reading.memory_used
     share = used / total if total else None
     colour = "warn" if share is not None and 100 * share >= FULL else "info"
-    return Gauge(label, f"{gib(used)}/{gib(total)} GiB" if total else "–", share, ("memory",), total, colour)
+    return Gauge(label, f"{gb(used)}/{gb(total)} GB" if total else "–", share, ("memory",), total, colour)
 
 
 def _disk(reading: Reading, *, with_curve: bool) -> Gauge:
@@ -209,11 +206,11 @@ def taken(line: Line) -> int:
     return sum(width(text) for text, _ in line)
 
 
-def gib(count: int | None) -> str:
-    """Bytes in GiB, as memory is sold."""
+def gb(count: int | None) -> str:
+    """Bytes in GB: powers of 1,000, as `mlhub.text.size` and `mlhub top --once` have them."""
     if count is None:
         return "–"
-    value = count / _GIB
+    value = count / _GB
     return f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
 
 

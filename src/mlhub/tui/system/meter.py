@@ -9,14 +9,16 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING
 
+from mlhub.tui.dots import BITS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LETTERS = "_.-:=+*#"
-#: dots of a braille cell from below, of its left and of its right column
-_LEFT, _RIGHT = (0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08)
-#: a cell by the heights of its columns, 0 to 4
+#: dots of the left and of the right column, from below
+_LEFT, _RIGHT = zip(*reversed(BITS), strict=True)
+#: a braille cell by the heights of its columns, 0 to 4
 _BRAILLE = [[chr(0x2800 + sum(_LEFT[:a]) + sum(_RIGHT[:b])) if a or b else " " for b in range(5)] for a in range(5)]
 
 

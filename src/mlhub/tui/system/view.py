@@ -1,6 +1,7 @@
 """The system view: GPUs with their history and whose they are, the machine, alerts. The drawing is `system.sheet`'s.
 
-It repaints the cells that have changed since the last reading, and nothing while there is no new one.
+It asks for a repaint of the spans that have changed since the last reading, and of nothing while there is no new one:
+that saves work here. Which cells are sent is decided later, by `mlhub.tui.glass`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _OFTEN, _SLOW = 1.0, 2.0
 
 
 class Sheet(Widget):
-    """Lines of cells, those repainted that have changed."""
+    """Lines of cells; of those, spans that have changed are rendered anew."""
 
     DEFAULT_CSS = "Sheet { height: 1fr; }"
     can_focus = True
@@ -75,7 +76,11 @@ class Sheet(Widget):
 
 
 def changes(old: Line, new: Line) -> Iterator[tuple[int, int]]:
-    """Where two lines of equal width differ: column and number of columns, part by part where both have the same."""
+    """Where two lines of equal width differ: column and number of columns of spans to be rendered anew.
+
+    One span for each part that differs, from its first character that does to its last, where the parts of both lines
+    are equally wide; else the whole line.
+    """
     if [width(text) for text, _ in old] != [width(text) for text, _ in new]:
         yield 0, sum(width(text) for text, _ in new)
         return
@@ -193,6 +198,13 @@ class SystemView(View):
         return next(key.shown for key in keys_of("system", self.top.own_keys) if key.id == name)
 
     # keys
+
+    @property
+    def idle_keys(self) -> frozenset[str]:
+        """Of one GPU, or none, there is no next."""
+        reading = self.model.machine.reading
+        several = self.model.prefs.meters and reading is not None and len(reading.cards) > 1
+        return frozenset() if several else frozenset({"card-on"})
 
     def action_card(self, by: int) -> None:
         cards = self.model.machine.reading.cards if self.model.machine.reading else ()

@@ -152,7 +152,12 @@ class KeyBar(Bar):
         self._spots: list[tuple[range, Key]] = []
 
     def made_of(self) -> object:
-        return self.top.active, self.top.message, self.size.width
+        return self.top.active, self.top.message, self.size.width, self._idle
+
+    @property
+    def _idle(self) -> frozenset[str]:
+        """The keys of the view that have nothing to do now."""
+        return self.top.active_view.idle_keys if self.top.active in self.top.places else frozenset()
 
     def parts(self) -> list[Part]:
         look = self.top.look
@@ -177,7 +182,7 @@ class KeyBar(Bar):
     def _shown(self) -> list[Key]:
         """The view's own keys first, as many as there is room for; how to learn the rest and the way out always."""
         own = self.top.own_keys
-        here = [key for key in keys_of(self.top.active, own) if key.short]
+        here = [key for key in keys_of(self.top.active, own) if key.short and key.id not in self._idle]
         taken = {one for key in keys_of(self.top.active, own) for one in key.keys.split(",")}
         everywhere = [key for key in keys_of("app", own) if key.short and key.keys.split(",")[0] not in taken]
         last = [key for key in everywhere if key.id in _LAST]

@@ -15,7 +15,7 @@ Part = tuple[str, Style]
 #: a text in one style, or several, or Rich's own
 Cell = Part | Sequence[Part] | Text
 
-#: characters between two changed ones that are sent rather than jumped over: a jump costs as much
+#: characters between two changed ones that are rendered with them: two spans cost more. What is sent the glass decides
 _JUMP = 12
 
 
