@@ -9,6 +9,7 @@ import pytest
 from mlhub.errors import MlhubError, UsageError
 from mlhub.runner.ending import stop_all
 from mlhub.runner.submit import Request, submit
+from mlhub.store.runs import Run
 from mlhub.store.store import Store
 from mlhub.tui.acting import deeds
 
@@ -78,3 +79,22 @@ def test_what_does_not_wait_has_no_place(store: Store) -> None:
 def test_errors_stand_beside_what_was_done() -> None:
     said = deeds.Said("stopped 2 runs", (MlhubError("one\x1b[2J\nline", "A hint."),))
     assert (said.colour, said.lines) == ("bad", ["stopped 2 runs", "one line. A hint."])
+
+
+def _run(run_id: int, kind: str) -> Run:
+    return Run(id=run_id, name=f"run-{run_id}", kind=kind, status="failed", created_at="", host="h")
+
+
+def test_a_training_without_a_state_is_said_to_begin_anew(home: Home) -> None:
+    for run_id, file in ((1, "state.pt"), (2, "best.safetensors")):
+        home.run(run_id).checkpoints.mkdir(parents=True)
+        (home.run(run_id).checkpoints / file).touch()
+    trainings, command = [_run(1, "train"), _run(2, "train"), _run(3, "train")], _run(4, "command")
+    anew = "Begins anew, as it has no checkpoint: run-2, run-3."
+    assert deeds.where_they_begin(home, trainings[:1]) == ["It goes on from its last checkpoint."]
+    assert deeds.where_they_begin(home, trainings[1:]) == [anew]
+    assert deeds.where_they_begin(home, [*trainings, command]) == [
+        anew,
+        "Each other training goes on from its last checkpoint.",
+        "A command goes on from its checkpoint if it has one; else it begins anew.",
+    ]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: more runs than this nobody acts on at once
 _PLENTY = 1000
+#: so many runs that are cancelled with others are named
+_NAMED = 6
 
 
 class Acting(Doing):
@@ -51,6 +53,7 @@ class Acting(Doing):
         lines = [*names_of([_state(run) for run in runs]), "", *([grace] if grace else [])]
         if waiting:
             lines.append("What waits in the queue is cancelled." if waiting > 1 or grace else "It is cancelled.")
+        lines += _cancelled_with([run for run in runs if run.active or run.to_be_retried], top.model.runs.runs)
         lines.append("mlhub resume, or R here, continues it later.")
         if await self.answer(Confirm(f"Stop {count_words(runs)}?", lines, "stop", "let run")):
             self.carry_out(runs, "stopping", lambda store: deeds.stop(store, runs), lasting=True)
@@ -67,12 +70,14 @@ class Acting(Doing):
             self._nothing("nothing to resume", chosen, "C starts a completed one anew")
             return
         warnings = await asyncio.to_thread(deeds.code_warning, top.model.home, runs)
+        places = await asyncio.to_thread(deeds.where_they_begin, top.model.home, runs)
         names = [f"{_state(run)}, attempt {run.attempt + 1} next" for run in runs]
         lines = [
             *names_of(names),
             "",
             *warnings,
-            "Each goes on from its last checkpoint, with this screen's environment.",
+            *places,
+            "Each gets this screen's environment.",
         ]
         answer = await self.answer(
             Ask(
@@ -173,8 +178,6 @@ class Acting(Doing):
         if not runs:
             self._nothing("nothing to delete", chosen, "S stops it first")
             return
-        ids = {run.id for run in runs}
-        after = [one_line(other.name) for other in top.model.runs.runs if other.waiting and ids & set(other.after)]
         kept = [one_line(run.name) for run in chosen if run.active]
         days = top.model.settings.trash_days
         folders = "its folder" if len(runs) == 1 else "their folders"
@@ -183,7 +186,7 @@ class Acting(Doing):
             "",
             f"With everything in {folders}, checkpoints included; mlhub rm --restore brings back, for {days:g} days.",
             *([f"Active, so not these: {', '.join(kept)}."] if kept else []),
-            *([f"What waits for it will be cancelled: {', '.join(after)}."] if after else []),
+            *_cancelled_with(runs, top.model.runs.runs),
         ]
         if await self.answer(Confirm(f"Delete {count_words(runs)}?", lines, "to the trash", "keep")):
             self.carry_out(runs, "deleting", partial(deeds.delete, settings=top.model.settings, runs=runs))
@@ -261,6 +264,30 @@ class Acting(Doing):
         why = f"{one_line(runs[0].name)} is {runs[0].status}" if len(runs) == 1 else ""
         told = "; ".join(part for part in (words, why, hint if runs else "choose one in the runs view") if part)
         self.top.say(told, "warn")
+
+
+def dependents(runs: Sequence[Run], among: Sequence[Run]) -> list[Run]:
+    """The waiting runs that come after these, directly or after one that does; the first ones first."""
+    lost = {run.id for run in runs}
+    waiting = sorted((run for run in among if run.waiting and run.id not in lost), key=lambda run: run.id)
+    found: list[Run] = []
+    while more := [run for run in waiting if run.id not in lost and lost & set(run.after)]:
+        found += more
+        lost |= {run.id for run in more}
+    return found
+
+
+def _cancelled_with(runs: Sequence[Run], among: Sequence[Run]) -> list[str]:
+    """A line that says what else is cancelled, if anything is."""
+    found = dependents(runs, among)
+    if not found:
+        return []
+    names = [one_line(run.name) for run in found[:_NAMED]]
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    on = "it" if len(runs) == 1 else "them"
+    one = len(found) == 1
+    what = f"{len(found)} waiting " + (f"run depends on {on} and is" if one else f"runs depend on {on} and are")
+    return [f"{what} cancelled: {', '.join(names)}{more}."]
 
 
 def _runs(count: int) -> str:

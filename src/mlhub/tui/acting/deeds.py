@@ -5,6 +5,7 @@ Rows are read anew here: those on the screen may be of the past. Questions and k
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 #: runs that are started again at the same time
 _AT_ONCE = 8
+#: so many of those that begin anew are named
+_NAMED = 6
+#: what a training of ours goes on from, among its checkpoints
+_STATE = "state.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,24 @@ def code_warning(home: Home, runs: Sequence[Run]) -> list[str]:
 
     found = [(run, changed) for run in runs if (changed := code_changed(home.run(run.id)))]
     return [f"{one_line(run.name)}: the code has changed since: {one_line(changed)}" for run, changed in found]
+
+
+def where_they_begin(home: Home, runs: Sequence[Run]) -> list[str]:
+    """From where each of them will go on, as far as anybody but its program knows."""
+    ours = [run for run in runs if run.kind == "train"]
+    anew = [run for run in ours if not os.path.exists(home.run(run.id).checkpoints / _STATE)]
+    lines = []
+    if len(anew) < len(ours):
+        some = "Each other training" if anew else "It" if len(runs) == 1 else "Each training"
+        lines.append(f"{some} goes on from its last checkpoint.")
+    if anew:
+        names = ", ".join(one_line(run.name) for run in anew[:_NAMED])
+        more = f" and {len(anew) - _NAMED} more" if len(anew) > _NAMED else ""
+        lines.insert(0, f"Begins anew, as it has no checkpoint: {names}{more}.")
+    if len(ours) < len(runs):
+        some = "It" if len(runs) == 1 else "A command"
+        lines.append(f"{some} goes on from its checkpoint if it has one; else it begins anew.")
+    return lines
 
 
 def resume(store: Store, settings: Settings, runs: Sequence[Run], *, queue: bool) -> Said:
