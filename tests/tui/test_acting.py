@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlhub.store.runs import Run
+from mlhub.tui.acting.actions import dependents
 from mlhub.tui.acting.dialogs import Ask, Confirm, Editor, Notice, Prompt
 from tests.conftest import wait_until
 from tests.tui.conftest import open_top, screen_text, until
@@ -180,6 +182,37 @@ async def test_an_error_is_said_with_its_hint_and_the_others_are_stopped(cli: Cl
     os.kill(supervisor, signal.SIGTERM)
 
 
+def waits(run_id: int, *after: int, waiting: bool = True) -> Run:
+    return Run(
+        id=run_id, name=f"run-{run_id}", kind="command", status="queued", created_at="", host="h", waiting=waiting,
+        after=list(after),
+    )  # fmt: skip
+
+
+def test_what_depends_on_a_run_is_found_through_what_depends_on_it() -> None:
+    first = waits(1, waiting=False)
+    rows = [waits(5, 4), waits(4, 2), waits(2, 1), waits(3), waits(6, 1, waiting=False), waits(7, 6), first]
+    assert [run.id for run in dependents([first], rows)] == [2, 4, 5]
+    assert [run.id for run in dependents([first, rows[2]], rows)] == [4, 5]
+
+
+async def test_a_stop_says_what_else_it_cancels(cli: Cli) -> None:
+    begin(cli, "base")
+    begin(cli, "next", "true", after="base")
+    begin(cli, "last", "true", after="next")
+    begin(cli, "other")
+    async with open_top(cli.home) as pilot:
+        choose(pilot, "base")
+        await pilot.press("S")
+        await dialog(pilot, Confirm)
+        assert "2 waiting runs depend on it and are cancelled: next, last." in shown(pilot)
+        await pilot.press("n")
+        choose(pilot, "other")
+        await pilot.press("S")
+        await until(pilot, lambda: "Stop other?" in shown(pilot))
+        assert "cancelled" not in shown(pilot).partition("Stop other?")[2].partition("n let run")[0]
+
+
 # start again
 
 
@@ -190,6 +223,7 @@ async def test_a_run_is_resumed_as_its_next_attempt(cli: Cli) -> None:
         choose(pilot, "one")
         await pilot.press("R")
         await until(pilot, lambda: "attempt 2 next" in shown(pilot))
+        assert "It goes on from its checkpoint if it has one; else it begins anew." in shown(pilot)
         await pilot.press("y")
         await until(pilot, lambda: status(pilot, "one") == "completed")
     assert cli.json("show", "one")["attempt"] == 2
@@ -233,6 +267,19 @@ async def test_a_command_is_edited_and_started_anew(cli: Cli) -> None:
     done = wait_until(lambda: (run := cli.json("show", "two"))["status"] == "completed" and run)
     assert (done["tags"], done["id"]) == (["paper"], 2)
     assert cli("logs", "two").stdout == "second\n"
+
+
+async def test_a_program_that_is_not_there_is_said_in_the_editor_and_leaves_no_run(cli: Cli) -> None:
+    cli("run", "--wait", "--name", "one", "--", "true")
+    async with open_top(cli.home, (80, 24)) as pilot:
+        choose(pilot, "one")
+        await pilot.press("C")
+        editor = await dialog(pilot, Editor)
+        editor._page.text = editor._page.text.replace("  true", "  no-such-program --x")
+        await pilot.press("f2")
+        await until(pilot, lambda: "there is no program no-such-program in any folder of PATH" in shown(pilot))
+        assert pilot.app.screen is editor
+    assert len(cli.json("ls")) == 1
 
 
 async def test_an_error_in_the_editor_loses_nothing(cli: Cli) -> None:

@@ -156,3 +156,36 @@ def test_a_run_whose_folder_says_nothing_can_not_be_copied(store: Store) -> None
         file.unlink()
     with pytest.raises(MlhubError, match="does not say what was started"):
         rerun.form_of(store, run)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("true", None),
+        ("./tool", None),
+        ("sub/tool", None),
+        ("./plain", "plain can't be executed"),
+        ("./gone", "no program ./gone in "),
+        ("/gone/tool", "no program /gone/tool"),
+        ("plain", "no program plain in any folder of PATH"),
+        ("tool", None),
+    ],
+)
+def test_a_program_is_looked_for_as_a_start_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str | None
+) -> None:
+    (tmp_path / "sub").mkdir()
+    for file, mode in (("tool", 0o755), ("sub/tool", 0o755), ("plain", 0o644)):
+        (tmp_path / file).touch(mode)
+    monkeypatch.setenv("PATH", "sub:/usr/bin:/bin")
+    if words is None:
+        rerun._check_program(name, tmp_path)
+        return
+    with pytest.raises(MlhubError) as raised:
+        rerun._check_program(name, tmp_path)
+    assert words in raised.value.message
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MlhubError, match="its folder is gone"):
+        rerun._check_program("./tool", tmp_path / "gone")

@@ -7,6 +7,7 @@ Only leaves that were changed become `KEY=VALUE` overrides, as on the command li
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from mlhub.tui import theme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from mlhub.runner.submit import Request
     from mlhub.settings import Settings
@@ -214,6 +216,21 @@ def _shown(value: object) -> str:
     return fit(one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)), 40)
 
 
+def _check_program(name: str, cwd: Path) -> None:
+    """Raises MlhubError if a start in `cwd` would not find the program: it would leave a failed run behind."""
+    where = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    found = [cwd / name] if "/" in name else [cwd / folder / name for folder in where]
+    if any(os.path.isfile(path) and os.access(path, os.X_OK) for path in found):
+        return
+    shown = one_line(name)
+    if not os.path.isdir(cwd):
+        raise MlhubError(f"command: its folder is gone: {one_line(str(cwd))}")
+    if "/" in name and os.path.exists(found[0]):
+        raise MlhubError(f"command: {shown} can't be executed", "Name a program that can be.")
+    place = f"in {one_line(str(cwd))}" if "/" in name else "in any folder of PATH"
+    raise MlhubError(f"command: there is no program {shown} {place}", "Nothing was started.")
+
+
 def start(store: Store, settings: Settings, form: Form, text: str) -> str:
     """Start the run that an edited text asks for, or queue it; what came of it. Raises MlhubError."""
     from mlhub.runner.preflight import check
@@ -231,6 +248,8 @@ def start(store: Store, settings: Settings, form: Form, text: str) -> str:
         request = replace(request, command=wanted.argv)
     if request.config is not None:
         check(request.config, store.home)
+    elif not request.after:  # what comes before it may make the program
+        _check_program(request.command[0], request.cwd)
     run = submit(store, request, max_runs=settings.max_runs)
     waits = f" ({run.condition})" if run.waiting and run.condition else ""
     return one_line(f"run {run.id} {run.name}, like {form.run.name}: {run.status}{waits}")
