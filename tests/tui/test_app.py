@@ -32,3 +32,22 @@ async def test_quitting_leaves_the_run_running(cli):
     async with open_top(cli.home) as pilot:
         await pilot.press("q")
     assert cli.json("show", "goes-on")["status"] == "running"
+
+
+async def test_ctrl_c_says_which_key_leaves_and_textuals_own_keys_do_nothing(ran):
+    async with open_top(ran.home, (80, 24), own_keys={"quit": "f10"}) as pilot:
+        await pilot.press("ctrl+q")
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "f10 leaves; runs go on" in screen_text(pilot.app).splitlines()[-1])
+        assert not pilot.app._notifications
+        assert pilot.app.is_running
+        assert "ctrl+q" not in pilot.app.active_bindings
+
+
+async def test_the_rows_around_go_on_under_a_dialog(ran):
+    async with open_top(ran.home, (80, 24)) as pilot:
+        await pilot.press("question_mark")
+        await until(pilot, lambda: len(pilot.app.screen_stack) == 2)
+        pilot.app.say("something happened")
+        keys = pilot.app.screen_stack[0].bars[2]
+        assert "something happened" in "".join(text for text, _ in keys._parts)

@@ -74,3 +74,13 @@ async def test_its_frame_is_of_letters_where_there_is_nothing_else(cli, monkeypa
         await pilot.press("question_mark")
         await until(pilot, lambda: "+----" in screen_text(pilot.app) and any(_lines(pilot.app)))
         assert "".join(_lines(pilot.app)).isascii()
+
+
+async def test_keys_that_a_view_has_for_something_else_are_not_said_to_work_there(cli):
+    async with open_top(cli.home, (80, 24)) as pilot:
+        await _open(pilot, "3")
+        everywhere = pilot.app.screen.words().plain.split("everywhere\n")[1].split("\n\n")[0].splitlines()
+        assert [line.strip() for line in everywhere if "note on the run" in line] == [
+            "write a note on the run: here by ^p"
+        ]
+        assert not any(line.split()[0] in ("N", "/") for line in everywhere)

@@ -9,7 +9,7 @@ import pytest
 from mlhub.errors import ConfigError
 from mlhub.tui import keys
 from mlhub.tui.app import Top
-from mlhub.tui.keys import KEYS, VIEWS, clashes, load, shown_key
+from mlhub.tui.keys import KEYS, VIEWS, clashes, keys_beside, load, shown_key
 from tests.tui.conftest import open_top, screen_text, until
 
 
@@ -93,6 +93,42 @@ def test_two_things_on_one_key_are_a_clash():
 
 def test_keys_may_be_exchanged():
     assert clashes({"stop": "R", "resume": "S"}) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        ({"charts.smooth": "question_mark"}, "? is both charts.smooth and help"),
+        ({"log.wrap": "f5,q"}, "q is both log.wrap and quit"),
+        ({"queue.hold": "escape"}, "esc is both queue.hold and back"),
+        ({"pause": "w"}, "w is both log.wrap and pause"),
+        ({"stop": "f4", "runs.sort": "f4"}, "f4 is both runs.sort and stop"),
+    ],
+)
+def test_a_view_takes_no_key_from_what_is_everywhere(own, found):
+    assert clashes(own) == [found]
+
+
+def test_what_a_view_does_in_its_own_way_may_be_on_the_same_key():
+    assert clashes({"filter": "f4", "charts.filter": "f4", "runs.filter": "f4"}) == []
+    assert clashes({"mark": "m", "compare.mark": "f4", "compare.use": "f6", "system.meters": "f6"}) == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("name", ["quit", "help", "back", "palette"])
+def test_the_way_out_and_the_help_are_everywhere(view, name):
+    assert next(key.keys for key in keys_beside(view) if key.id == name) == next(
+        key.keys for key in KEYS if key.full_id == name
+    )
+
+
+@pytest.mark.parametrize(("view", "there"), [("runs", True), ("queue", False), ("compare", False), ("system", False)])
+async def test_the_row_of_keys_offers_to_filter_what_can_be_filtered(cli, view, there):
+    async with open_top(cli.home, (160, 24)) as pilot:
+        await pilot.press(shown_key(f"go-{view}"))
+        await until(pilot, lambda: pilot.app.active == view)
+        await until(pilot, lambda: screen_text(pilot.app).splitlines()[-1].rstrip().endswith("? help  q quit"))
+        assert ("/ filter" in screen_text(pilot.app).splitlines()[-1]) is there
 
 
 def test_a_key_of_lists_can_not_be_anything_else():

@@ -97,3 +97,22 @@ async def test_a_run_is_found_by_its_name(cli):
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.active == "charts")
         assert pilot.app.model.selection.focus == 1
+
+
+async def test_what_the_view_has_another_thing_on_the_key_of_is_offered_without_a_key(cli):
+    async with open_top(cli.home, (80, 24)) as pilot:
+        pilot.app.action_view("log")
+        await pilot.pause()
+        hints = {entry.text: entry.hint for entry in entries(pilot.app)}
+        assert (hints["write a note on the run"], hints["the match before"]) == ("", "N")
+        assert (hints["filter the runs"], hints["search in the log"]) == ("", "/")
+
+
+async def test_what_the_view_does_in_its_own_way_is_offered_once(cli):
+    async with open_top(cli.home, (80, 24)) as pilot:
+        for view in ("charts", "compare", "runs"):
+            pilot.app.action_view(view)
+            await pilot.pause()
+            offered = _texts(entries(pilot.app))
+            assert ("filter the runs" in offered) is (view == "compare")
+            assert ("mark the run, to see it beside others" in offered) is (view != "compare")

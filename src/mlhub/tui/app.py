@@ -24,7 +24,7 @@ from textual.widget import Widget
 from mlhub.tui import layout, prefs, theme
 from mlhub.tui.acting.actions import Acting
 from mlhub.tui.glass import Glass, Written
-from mlhub.tui.keys import VIEWS, bindings
+from mlhub.tui.keys import VIEWS, bindings, shown_key
 from mlhub.tui.widgets.bars import Bar, KeyBar, StatusBar, TabBar
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ class Main(Screen[None], inherit_bindings=False):
         yield small
 
 
-class Top(Acting, App[None]):
-    """`mlhub top`."""
+class Top(Acting, App[None], inherit_bindings=False):
+    """`mlhub top`. Without Textual's own keys, of which one leaves whatever the user's table says."""
 
     BINDINGS: ClassVar = bindings("app")
     CSS_PATH = "top.tcss"
@@ -257,8 +257,9 @@ class Top(Acting, App[None]):
         """One look: everything that is to be seen takes what is new."""
         if self.message and time.monotonic() > self._message_until:
             self.message = None
-        if isinstance(self.screen, Main):
-            for bar in self.screen.bars:
+        main = self.screen_stack[0]  # under a dialog too: what it says must not be of the past
+        if isinstance(main, Main):
+            for bar in main.bars:
                 if bar.is_mounted:
                     bar.pull()
         if self.held:
@@ -380,6 +381,9 @@ class Top(Acting, App[None]):
         self.push_screen(Palette(entries(self)), take)
 
     # the end
+
+    def action_say_quit(self) -> None:
+        self.say(f"{shown_key('quit', self.own_keys)} leaves; runs go on")
 
     async def action_quit(self) -> None:
         self.exit()

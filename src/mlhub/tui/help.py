@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from mlhub.text import pad, width
 from mlhub.tui import theme
-from mlhub.tui.keys import VIEWS, keys_of, shown_keys
+from mlhub.tui.keys import VIEWS, keys_beside, keys_of, shown_key, shown_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,14 +67,21 @@ class Help(ModalScreen[None]):
     def action_scroll(self, where: str) -> None:
         getattr(self.query_one(VerticalScroll), f"scroll_{where}")(animate=False)
 
+    def _everywhere(self) -> list[tuple[str, str]]:
+        """The app's keys as they are beside the view's; what has none left there is in the palette."""
+        same = {key.id for key in keys_of(self._view, self._own)}
+        found = [key for key in keys_beside(self._view, self._own) if key.keys or (key.palette and key.id not in same)]
+        palette = shown_key("palette", self._own)
+        return [(key.keys, key.text if key.keys else f"{key.text}: here by {palette}") for key in found]
+
     def words(self) -> Text:
         """All of it: the keys of the view first that the user looks at."""
         look: Look = self.app.look  # type: ignore[attr-defined]
         others = [name for name in VIEWS if name != self._view]
         parts = [
-            ("everywhere" if where == "app" else where, [(key.keys, key.text) for key in keys_of(where, self._own)])
-            for where in (self._view, "app", *others)
+            (where, [(key.keys, key.text) for key in keys_of(where, self._own)]) for where in (self._view, *others)
         ]
+        parts.insert(1, ("everywhere", self._everywhere()))
         parts.insert(2, ("moving in lists", list(MOVING)))
         wide = max(width(shown_keys(keys)) for _, lines in parts for keys, _ in lines)
         found = Text()

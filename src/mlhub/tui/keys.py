@@ -1,4 +1,6 @@
-"""The one table of keys: bindings, footer, help and palette are made of it, and nothing else names a key.
+"""The one table of keys: the bindings of the app and its views, footer, help and palette are made of it.
+
+Not in it, and fixed: the keys of dialogs (help and palette too), of lines to type in, and of moving in lists.
 
 A user's own keys stand in `keys.toml` of the home: `stop = "ctrl+k"`, several as `"S,ctrl+k"`. Ids are those of the
 table; one in a view is named with it: `charts.smooth = "f2"`.
@@ -84,7 +86,7 @@ KEYS: tuple[Key, ...] = (
         Key(f"go-{name}", str(number), f"view('{name}')", f"the {name} view")
         for number, name in enumerate(VIEWS, 1)
     ),
-    Key("filter", "slash", "find", "filter this list, or search in this text", "filter"),
+    Key("filter", "slash", "find", "filter the runs"),
     Key("open", "enter", "open", "open what the cursor is on", "open", palette=False),
     Key("back", "escape", "back", "back to where you came from", palette=False),
     Key("next-pane", "tab", "next_pane(1)", "the next pane", palette=False),
@@ -106,12 +108,14 @@ KEYS: tuple[Key, ...] = (
     Key("palette", "ctrl+p", "command_palette", "all commands", palette=False),
     Key("help", "question_mark,f1", "help", "the keys", "help"),
     Key("quit", "q", "quit", "leave; runs go on", "quit"),
+    Key("interrupt", "ctrl+c", "say_quit", "say which key leaves", palette=False),
     # the table of runs
     Key("sort", "r", "sort", "sort by the next column", "sort", "runs"),
     Key("reverse", "v", "reverse", "the other way round", "", "runs"),
     Key("columns", "o", "columns", "choose the columns", "columns", "runs"),
     Key("group", "b", "group", "runs of a group together, and not", "group", "runs"),
     Key("fold", "f", "fold", "fold the group under the cursor", "", "runs"),
+    Key("filter", "slash", "find", "filter the runs: words, or conditions such as loss<0.1", "filter", "runs"),
     # charts
     Key("alone", "enter", "alone", "this chart alone, with its values, and back", "alone", "charts"),
     Key("filter", "slash", "find_metrics", "filter the metrics: words or a regular expression", "metrics", "charts"),
@@ -194,6 +198,15 @@ def keys_of(where: str, own: Mapping[str, str] | None = None) -> list[Key]:
     return [replace(key, keys=own.get(key.full_id, key.keys)) for key in KEYS if key.where == where]
 
 
+def keys_beside(view: str, own: Mapping[str, str] | None = None) -> list[Key]:
+    """The app's keys as they are while one looks at a view: without those that are the view's, maybe without any."""
+    taken = {one for key in keys_of(view, own) for one in key.keys.split(",")}
+    return [
+        replace(key, keys=",".join(one for one in key.keys.split(",") if one not in taken))
+        for key in keys_of("app", own)
+    ]
+
+
 def shown_keys(keys: str) -> str:
     """Keys, as people write them: `↑ ↓ k j`."""
     return " ".join(map(_shown, keys.split(",")))
@@ -250,7 +263,7 @@ def _long_form(key: str) -> str:
 
     *modifiers, base = [*key[:-1].split("+")[:-1], "+"] if key.endswith("+") else key.split("+")
     name = _character_to_key(base) if len(base) == 1 else base
-    is_key = len(base) == 1 or base in {one.value for one in Keys} or bool(_character(base))
+    is_key = (len(base) == 1 and base.isprintable()) or base in {one.value for one in Keys} or bool(_character(base))
     if not is_key or any(modifier not in ("ctrl", "shift", "alt", "super", "meta", "hyper") for modifier in modifiers):
         raise ValueError(f"no key is called {one_line(key)!r}")
     return "+".join((*modifiers, name))
@@ -268,4 +281,20 @@ def clashes(own: Mapping[str, str]) -> list[str]:
                 if key.full_id in own and where in _WITH_LISTS and one in _OF_LISTS:
                     found.append(f"{_shown(one)} moves in lists, and can't be {key.full_id}")
                 seen[one] = key.full_id
-    return found
+    return found + [clash for view in VIEWS for clash in _shadowed(view, own)]
+
+
+def _shadowed(view: str, own: Mapping[str, str]) -> list[str]:
+    """Keys of the app that a view would take from it, but for those that it takes in our own table."""
+    meant = {(everywhere, here) for _, everywhere, here in _shared(view, {})}
+    return [
+        f"{_shown(one)} is both {here} and {everywhere}"
+        for one, everywhere, here in _shared(view, own)
+        if (everywhere, here) not in meant and one not in _OF_LISTS  # those are said already
+    ]
+
+
+def _shared(view: str, own: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Keys that the app and a view have, with what they are there."""
+    app = {one: key.full_id for key in keys_of("app", own) for one in key.keys.split(",")}
+    return [(one, app[one], key.full_id) for key in keys_of(view, own) for one in key.keys.split(",") if one in app]

@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from mlhub.text import fit, one_line
 from mlhub.tui import theme
-from mlhub.tui.keys import keys_of
+from mlhub.tui.keys import keys_beside, keys_of
 from mlhub.tui.widgets.table import Column, Table
 
 if TYPE_CHECKING:
@@ -39,11 +39,10 @@ class Entry(NamedTuple):
 
 def entries(top: Top) -> list[Entry]:
     """What there is to choose now: the active view's commands first."""
-    keys = [key for where in (top.active, "app") for key in keys_of(where, top.own_keys) if key.palette]
-    taken = {key.keys for key in keys if key.where != "app"}
-    commands = [
-        Entry(key.text, key.shown, _press(top, key)) for key in keys if key.where != "app" or key.keys not in taken
-    ]
+    here = keys_of(top.active, top.own_keys)
+    same = {key.id for key in here}  # what the view does in its own way
+    others = [key for key in keys_beside(top.active, top.own_keys) if key.id not in same]
+    commands = [Entry(key.text, key.shown, _press(top, key)) for key in (*here, *others) if key.palette]
     themes = [Entry(f"theme {one.name}: {one.title}", "", _paint(top, one.name), one.name) for one in theme.LOOKS]
     runs = [
         Entry(f"run {run.id} {one_line(run.name)}", run.status, _visit(top, run.id), late=True)
