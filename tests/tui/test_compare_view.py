@@ -43,6 +43,20 @@ async def test_without_two_runs_it_says_how_to_mark_them(ran):
         assert "space marks" in screen_text(pilot.app)
 
 
+async def test_marks_of_removed_runs_do_not_count(ran):
+    async with open_top(ran.home, (80, 24)) as pilot:
+        model = pilot.app.model
+        model.selection.choose(2)
+        for run_id in (1, 99):  # there is no run 99 (any more)
+            model.selection.toggle(run_id)
+        await pilot.press("c")
+        await until(pilot, lambda: "1 of 2 runs are marked" in screen_text(pilot.app))
+        assert [run.id for run in model.chosen] == [1]
+        model.selection.toggle(1)
+        await until(pilot, lambda: "0 of 2 runs are marked" in screen_text(pilot.app))
+        assert [run.id for run in model.chosen] == [2]
+
+
 async def test_only_keys_that_differ_are_there(ran):
     async with open_top(ran.home, (80, 24)) as pilot:
         await _compare(pilot, 1, 3)

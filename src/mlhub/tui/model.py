@@ -53,7 +53,7 @@ class Selection:
 
     #: the run under the cursor
     focus: int | None = None
-    #: marked runs, in the order they were marked
+    #: marked runs, in the order they were marked; they may have been removed since (`Model.marked`)
     marks: tuple[int, ...] = ()
     #: the run others are compared with
     baseline: int | None = None
@@ -77,11 +77,6 @@ class Selection:
     def set_baseline(self, run_id: int | None) -> None:
         self.baseline = run_id
         self.version += 1
-
-    @property
-    def chosen(self) -> tuple[int, ...]:
-        """The marked runs, else the one under the cursor."""
-        return self.marks or ((self.focus,) if self.focus is not None else ())
 
 
 @dataclass
@@ -109,6 +104,12 @@ class Model:
         return self.run(self.selection.focus)
 
     @property
+    def marked(self) -> tuple[Run, ...]:
+        """The marked runs that still exist, in the order they were marked."""
+        return tuple(run for run_id in self.selection.marks if (run := self.run(run_id)) is not None)
+
+    @property
     def chosen(self) -> tuple[Run, ...]:
         """The marked runs that still exist, else the one under the cursor."""
-        return tuple(run for run_id in self.selection.chosen if (run := self.run(run_id)) is not None)
+        focused = self.focused
+        return self.marked or ((focused,) if focused is not None else ())

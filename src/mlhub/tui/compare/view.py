@@ -81,8 +81,8 @@ class CompareView(View):
         chosen = self.model.chosen
         prefs = self.model.prefs
         made_of = (
-            *(id(run) for run in chosen), len(self._commands), self.model.selection.baseline, self.look.name,
-            prefs.only_differences, prefs.compare_use, prefs.compare_turned, self._order, self.beside,
+            *(id(run) for run in chosen), len(self.model.marked), len(self._commands), self.model.selection.baseline,
+            self.look.name, prefs.only_differences, prefs.compare_use, prefs.compare_turned, self._order, self.beside,
         )  # fmt: skip
         if made_of == self._made_of:
             return
@@ -167,7 +167,7 @@ class CompareView(View):
         own = self.top.own_keys
         mark, group, runs = (shown_key(one, own) for one in ("mark", "compare.mark-group", "go-runs"))
         words = Text()
-        words.append(f"{len(self.model.selection.marks)} of 2 runs are marked.\n\n", self.look.plain)
+        words.append(f"{len(self.model.marked)} of 2 runs are marked.\n\n", self.look.plain)
         words.append(f"{runs:<6} go to the runs, {mark} marks the one under the cursor\n", self.look.plain)
         which = (
             f"the runs of group {one_line(chosen[0].group)}" if chosen and chosen[0].group else f"the newest {_NEWEST}"
@@ -250,7 +250,7 @@ class CompareView(View):
             self.top.pull()
 
     def action_mark_group(self) -> None:
-        """Mark the runs of the focused run's group, else the newest: what `mlhub compare` would compare."""
+        """Mark the runs of the focused run's group, else the newest."""
         focused = self.model.focused
         group = focused.group if focused else None
         runs = self.model.runs.runs
