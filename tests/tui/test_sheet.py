@@ -14,22 +14,22 @@ from mlhub.tui.system.machine import Card, Reading
 from mlhub.tui.system.sheet import draw, merge
 from mlhub.tui.theme import BY_NAME
 
-GIB = 1 << 30
+GB = 10**9
 SIZES = [(80, 21), (160, 42), (220, 57), (60, 17), (49, 13), (60, 12), (66, 17), (20, 5), (1, 1)]
 
 
 def card(index: int = 0, *processes: Owned, unified: bool = False, **more) -> Card:
     told = {"utilization": 93, "temperature": 74, "power": 654.0, "processes": (), "power_limit": 700.0, "clock": 1980}
-    memory = GpuMemory(80 * GIB, 71 * GIB, unified)
+    memory = GpuMemory(80 * GB, 71 * GB, unified)
     return Card(Gpu(index=index, name="x", memory=memory, **told | more), "NVIDIA H100 80GB", processes)
 
 
-def owned(run: int | None = 3, name: str | None = "otter", memory: int | None = 20 * GIB, pid: int = 4711) -> Owned:
+def owned(run: int | None = 3, name: str | None = "otter", memory: int | None = 20 * GB, pid: int = 4711) -> Owned:
     return Owned(pid, memory, run, name, "alice", "python train.py")
 
 
 def reading(*cards: Card, **more) -> Reading:
-    told = {"cpu": 41.0, "memory": Memory(512 * GIB, 300 * GIB), "disk": Disk(2 * 10**12, 8 * 10**11)}
+    told = {"cpu": 41.0, "memory": Memory(512 * GB, 300 * GB), "disk": Disk(2 * 10**12, 8 * 10**11)}
     rates = {"net_rx": 1.2e7, "net_tx": 4e5, "disk_read": 1.2e9, "disk_write": 2e6}
     return Reading(at=1.0, cards=cards, rates=rates, **told | more)
 
@@ -57,14 +57,14 @@ def test_lines_have_exactly_the_width_and_there_are_no_more_than_rows(size, coun
 
 def test_a_card_tells_of_everything():
     lines = "\n".join(shown(reading(card(0, owned()))))
-    for words in ("GPU 0  NVIDIA H100 80GB", "93 %", "71.0/80.0 GiB", "74 °C", "654/700 W", "1980 MHz",
-                  "20.0 GiB  ● otter (3)  4711 python train.py"):  # fmt: skip
+    for words in ("GPU 0  NVIDIA H100 80GB", "93 %", "71.0/80.0 GB", "74 °C", "654/700 W", "1980 MHz",
+                  "20.0 GB  ● otter (3)  4711 python train.py"):  # fmt: skip
         assert words in lines
 
 
 def test_the_machine_tells_of_everything():
-    lines = "\n".join(shown(reading(memory=Memory(512 * GIB, 300 * GIB, 8 * GIB, 2 * GIB), cores=(0.0, 100.0))))
-    for words in ("CPU     41 %", "cores   2               ▁█", "memory  212/512 GiB", "swap    6.0/8.0 GiB",
+    lines = "\n".join(shown(reading(memory=Memory(512 * GB, 300 * GB, 8 * GB, 2 * GB), cores=(0.0, 100.0))))
+    for words in ("CPU     41 %", "cores   2               ▁█", "memory  212/512 GB", "swap    6.0/8.0 GB",
                   "disk    800 GB free", "disk io ↓1200 ↑2.0 MB/s", "network ↓12 ↑0.4 MB/s"):  # fmt: skip
         assert words in lines
 
@@ -109,7 +109,7 @@ def test_what_the_driver_does_not_tell_is_a_dash():
 
 
 def test_the_greatest_processes_are_told_and_the_others_counted():
-    many = [owned(memory=at * GIB, pid=at) for at in range(1, 8)]
+    many = [owned(memory=at * GB, pid=at) for at in range(1, 8)]
     lines = [line for line in shown(reading(card(0, *many)), (80, 13)) if "otter" in line]
     assert lines[0].split()[0] == "7.0"
     assert f"and {7 - len(lines)} more" in lines[-1]
