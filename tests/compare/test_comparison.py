@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlhub.compare.comparison import Metric, compare, order, steps
+from mlhub.compare.comparison import Metric, compare, order
+from mlhub.store.runs import step_of
 from tests.compare.conftest import make_run
 
 numbers = st.floats(allow_nan=True, allow_infinity=True)
@@ -113,8 +114,8 @@ def test_steps_are_the_greatest_of_any_metric():
     run = make_run(
         1, metrics={"a": {"last": 1, "step": 5, "top": 9}, "b": {"last": 1, "step": "NaN"}, "c": {"step": True}}
     )
-    assert steps(run) == 9
-    assert steps(make_run(2)) is None
+    assert step_of(run) == 9
+    assert step_of(make_run(2)) is None
 
 
 def test_what_stands_beside_the_configuration_is_compared_too():

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from mlhub.monitor import Disk, Gpu, GpuMemory, GpuProcess, Memory
 from mlhub.settings import Settings
+from mlhub.store.runs import Run
 from mlhub.tui.system.machine import Card, Reading
 from mlhub.tui.words.outline import Outline, Readers, gpu_words
 
@@ -78,6 +80,13 @@ def test_the_document_has_runs_queue_machine_and_alerts(cli, outline_of):
     assert document["machine"]["memory"]["total"] > 0
     assert document["counts"] == {"running": 1, "queued": 1}
     assert document["runs"][1]["progress"]["metric"] == "val/map_64"
+
+
+def test_the_step_is_the_newest_of_any_attempt_as_in_every_list():
+    run = Run(id=1, name="a", kind="train", status="completed", created_at="2026-01-01", host="h",
+              summary={"loss": {"last": 1, "step": 5, "top": 9}})  # fmt: skip
+    state = Readers.state(SimpleNamespace(series=None, focus=None), run)
+    assert state.progress.step == 9
 
 
 def test_alerts_are_told_with_whose_they_are(cli, outline_of):

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from mlhub.compare.comparison import compare
+from mlhub.compare.render import spread_text
 from mlhub.query import parse
 from mlhub.store.runs import Run
 from mlhub.tui import theme
-from mlhub.tui.runs.cells import Row, main_metric, short_count, trend
+from mlhub.tui.runs.cells import Row, alerts_cell, group_row, main_metric, short_count, state_cell, trend
 from mlhub.tui.runs.columns import FIELDS, choices, field_of, usual
-from mlhub.tui.runs.roster import Roster
+from mlhub.tui.runs.roster import Group, Roster
 
 LOOK = theme.BY_NAME["night"]
 
@@ -69,12 +71,53 @@ def test_a_folded_group_is_one_row() -> None:
     assert arranged(runs, grouped=True, folded={"a"}) == ["a", 2]
 
 
-def test_a_group_knows_its_finite_values_and_the_best() -> None:
+def test_a_group_knows_the_spread_of_its_finite_values_and_the_best() -> None:
     roster = Roster()
     roster.grouped = True
     roster.take([run_of(n, group="a", **metric(last)) for n, last in enumerate((0.1, 0.3, "NaN", "Infinity"), 1)])
     group = roster.groups["a"]
-    assert (group.metric, sorted(group.values), group.best) == ("val/map_64", [0.1, 0.3], math.inf)
+    assert (group.metric, group.best) == ("val/map_64", math.inf)
+    assert group.spread is not None
+    assert (group.spread.mean, group.spread.n, group.spread.of) == (pytest.approx(0.2), 2, 4)
+
+
+def test_a_group_says_the_mean_as_the_compare_view_does_and_how_many_seeds_count() -> None:
+    seeds = [run_of(n, group="a", **metric(last)) for n, last in enumerate((0.1, 0.3, "NaN"), 1)]
+    compared = compare(seeds).metrics[0].spread([1, 2, 3])
+    group = Group("a", tuple(seeds))
+    words = "".join(text for text, _ in group_row(group, LOOK, folded=False))
+    assert group.spread == compared
+    assert words.endswith(f"  {spread_text(compared)}")
+    assert "(n=2 of 3)" in words
+
+
+@pytest.mark.parametrize(("status", "alert"), [("queued", ""), ("running", "▲")])
+def test_what_a_waiting_run_waits_for_is_no_alert(status: str, alert: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    run = run_of(1, status=status, waiting=status == "queued", condition="2 of 4 runs at a time")
+    assert alerts_cell(Row(run, None, LOOK, 0.0))[0] == alert
+
+
+@pytest.mark.parametrize(
+    ("status", "doing", "words"),
+    [("running", "", "◆● run"), ("queued", "", "◆○ wait"), ("completed", "", "◆✔ ok"), ("failed", "", "◆✖ fail"),
+     ("cancelled", "", "◆■ stop"), ("running", "stopping", "◆stopping")],
+)  # fmt: skip
+def test_a_state_is_a_glyph_and_a_word(status: str, doing: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    cell = state_cell(run_of(1, status=status), LOOK, doing, marked=True)
+    assert "".join(text for text, _ in cell) == words
+
+
+@pytest.mark.parametrize("name", ["val/map_64", "validation/a_very_long_name_of_a_metric_loss"])
+def test_the_title_of_the_best_says_so_within_its_column(name: str) -> None:
+    last, best = field_of(f"last:{name}"), field_of(f"best:{name}")
+    assert last is not None
+    assert best is not None
+    assert best.title.endswith((" max", " min"))
+    assert last.title != best.title
+    assert max(len(last.title), len(best.title)) < 16
+    assert (last.about[:5], best.about[:5]) == ("last ", "best ")
 
 
 def test_only_changed_rows_are_looked_into_again() -> None:
@@ -144,7 +187,7 @@ def test_an_unknown_column_is_none() -> None:
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
 def test_the_usual_columns_leave_room_for_the_name(width: int) -> None:
     fields = [FIELDS[name] for name in usual(width)]
-    assert sum(field.width + 1 for field in fields) + 3 + 12 <= max(60, width)
+    assert sum(field.width + 1 for field in fields) + 8 + 12 <= max(60, width)
 
 
 def test_every_column_says_something_of_an_empty_run() -> None:

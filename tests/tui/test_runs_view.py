@@ -69,7 +69,7 @@ async def test_rows_show_state_name_step_metric_and_trend(runs: Cli) -> None:
     async with opened(runs) as pilot:
         await until(pilot, lambda: "seed-3" in screen_text(pilot.app) and "█" in screen_text(pilot.app))
         row = next(line for line in screen_text(pilot.app).splitlines() if "seed-3" in line).split()
-    assert row[:5] == ["✔", "seed-3", "19", "0.6", "▁▂▃▄▅▆▇█"]
+    assert row[:6] == ["✔", "ok", "seed-3", "19", "0.6", "▁▂▃▄▅▆▇█"]
 
 
 async def test_the_curve_of_the_focused_run_is_below_the_table(runs: Cli) -> None:
@@ -93,10 +93,47 @@ async def test_a_run_focused_from_elsewhere_is_under_the_cursor(runs: Cli) -> No
         await until(pilot, lambda: view_of(pilot)._table.cursor_key == 1)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (160, 45), (220, 60)])
+async def test_states_are_words_too_and_without_colours(
+    cli: Cli, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    cli("run", "--wait", "--name", "well", "--", "true")
+    cli("run", "--wait", "--name", "broken", "--", "false", code=1)
+    async with opened(cli, size) as pilot:
+        lines = await until(pilot, lambda: [line for line in screen_text(pilot.app).splitlines() if "well" in line])
+        assert any("✔ ok" in line for line in lines)
+        assert any("✖ fail" in line and "broken" in line for line in screen_text(pilot.app).splitlines())
+
+
+async def test_what_is_being_done_to_a_run_stands_in_its_row(runs: Cli) -> None:
+    async with opened(runs) as pilot:
+        pilot.app.model.feed.mark({3: "resuming"})
+        await until(
+            pilot, lambda: any("resuming" in line and "seed-3" in line for line in screen_text(pilot.app).splitlines())
+        )
+        pilot.app.model.feed.unmark([3])
+        await until(pilot, lambda: "resuming" not in screen_text(pilot.app))
+
+
+async def test_the_keys_of_the_columns_are_all_to_be_read(runs: Cli) -> None:
+    async with opened(runs) as pilot:
+        await pilot.press("o")
+        await until(pilot, lambda: "esc cancel" in screen_text(pilot.app))
+        await pilot.press("slash")
+        await type_in(pilot, "map_64")
+        lines = await until(
+            pilot, lambda: [line for line in screen_text(pilot.app).splitlines() if "best value of val/map_64" in line]
+        )
+        assert "val/map_64 max" in lines[0]
+
+
 async def test_space_marks_the_run(runs: Cli) -> None:
     async with opened(runs) as pilot:
         await pilot.press("j", "space")
-        await until(pilot, lambda: any("◆✔  seed-3" in line for line in screen_text(pilot.app).splitlines()))
+        await until(
+            pilot, lambda: any("◆✔ ok" in line and "seed-3" in line for line in screen_text(pilot.app).splitlines())
+        )
 
 
 async def test_a_filter_works_while_it_is_typed_and_is_kept(runs: Cli) -> None:
@@ -133,7 +170,7 @@ async def test_slash_in_another_view_filters_the_runs(runs: Cli) -> None:
         pilot.app.action_view("system")
         await pilot.pause()
         pilot.app.action_find()
-        await until(pilot, lambda: pilot.app.active == "runs" and view_of(pilot)._line.editing)
+        await until(pilot, lambda: pilot.app.active == "runs" and view_of(pilot)._line._input.has_focus)
 
 
 async def test_r_sorts_by_the_next_column_and_v_turns_it_round(runs: Cli) -> None:
@@ -150,10 +187,10 @@ async def test_r_sorts_by_the_next_column_and_v_turns_it_round(runs: Cli) -> Non
 async def test_a_click_on_a_title_sorts_and_a_second_turns_round(runs: Cli) -> None:
     async with opened(runs) as pilot:
         table = view_of(pilot)._table
-        await pilot.click(table, offset=(5, 0))
+        await pilot.click(table, offset=(12, 0))
         await until(pilot, lambda: names(pilot)[0] == "broken")
         await pilot.pause(0.6)
-        await pilot.click(table, offset=(5, 0))
+        await pilot.click(table, offset=(12, 0))
         await until(pilot, lambda: names(pilot)[0] == "seed-3")
 
 
@@ -162,7 +199,7 @@ async def test_a_group_says_how_many_the_best_and_the_mean_over_its_runs(runs: C
         await pilot.press("b")
         await until(pilot, lambda: "▾ seeds" in screen_text(pilot.app))
         row = next(line for line in screen_text(pilot.app).splitlines() if "▾ seeds" in line)
-    assert " ".join(row.split()) == "▾ seeds ✔3 val/map_64 best 0.6 0.4 ± 0.2 (3)"
+    assert " ".join(row.split()) == "▾ seeds ✔3 val/map_64 best 0.6 0.4 ± 0.2 (n=3)"
 
 
 async def test_a_group_folds_by_f_and_unfolds_by_enter(runs: Cli) -> None:
@@ -214,7 +251,7 @@ async def test_a_running_run_goes_on_in_its_row(cli: Cli) -> None:
 
         def step() -> int:
             row = next((line for line in screen_text(pilot.app).splitlines() if " long " in line), "").split()
-            return int(row[2]) if len(row) > 2 and row[2].isdigit() else -1
+            return int(row[3]) if len(row) > 3 and row[3].isdigit() else -1
 
         first = await until(pilot, lambda: step() if step() > 0 else None)
         await until(pilot, lambda: step() > first)

@@ -209,7 +209,8 @@ async def test_a_column_without_width_is_as_wide_as_what_is_in_it() -> None:
     app = TableApp()
     columns = (Column("a", "a"), Column("b", "b"))
     async with app.run_test(size=(40, 4)):
-        app.table.show_rows(columns, {1: [("four", PLAIN), ("x", PLAIN)], 2: [("sevenfo", PLAIN), ("y", PLAIN)]})
+        rows = {1: [("four", PLAIN), ("x", PLAIN)], 2: [("sevenfo", PLAIN), ("y", PLAIN)]}
+        app.table.show(columns, [1, 2], rows.__getitem__)
         assert rows_of(app.table)[1].rstrip() == "four     x"
 
 

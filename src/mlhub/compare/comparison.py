@@ -81,13 +81,18 @@ class Metric:
 
     def spread(self, ids: Sequence[int]) -> Spread | None:
         """Over these runs; None if none has a finite value."""
-        kept = [value for run_id in ids if (value := self.values.get(run_id)) is not None and math.isfinite(value)]
-        if not kept:
-            return None
-        count = len(kept)
-        mean = math.fsum(value / count for value in kept)  # so that no sum of great values overflows
-        sd = math.hypot(*(value - mean for value in kept)) / math.sqrt(count - 1) if count > 1 else None
-        return Spread(mean, sd, count, len(ids))
+        return spread_of([self.values.get(run_id) for run_id in ids])
+
+
+def spread_of(values: Sequence[float | None]) -> Spread | None:
+    """Of the finite ones, a value a run (None: it has none); None if there is no finite one."""
+    kept = [value for value in values if value is not None and math.isfinite(value)]
+    if not kept:
+        return None
+    count = len(kept)
+    mean = math.fsum(value / count for value in kept)  # so that no sum of great values overflows
+    sd = math.hypot(*(value - mean for value in kept)) / math.sqrt(count - 1) if count > 1 else None
+    return Spread(mean, sd, count, len(values))
 
 
 def _same(value: float) -> object:
@@ -173,10 +178,3 @@ def order(name: str) -> tuple[int, list[tuple[int, int, str]]]:
     rank = _FIRST.index(head) if head in _FIRST else len(_FIRST)
     parts = re.findall(r"\d{1,18}|\D+|\d+", name)
     return rank, [(0, int(part), "") if part.isdecimal() and len(part) < 19 else (1, 0, part) for part in parts]
-
-
-def steps(run: Run) -> int | float | None:
-    """The greatest step that a run has recorded."""
-    found = [entry.get(key) for entry in run.summary.values() for key in ("step", "top")]
-    kept = [step for step in found if isinstance(step, int | float) and not isinstance(step, bool)]
-    return max((step for step in kept if math.isfinite(step)), default=None)

@@ -9,7 +9,7 @@ import math
 import re
 from typing import Any
 
-from mlhub.compare.comparison import steps
+from mlhub.store.runs import step_of
 from mlhub.text import duration, number, one_line
 
 TYPE_CHECKING = False
@@ -102,7 +102,7 @@ def facts(took: Callable[[Run], float | None]) -> list[tuple[str, Callable[[Run]
         ("status", lambda run: f"{run.status} ({one_line(run.condition)})" if run.condition else run.status),
         ("kind", lambda run: run.kind),
         ("group", lambda run: one_line(run.group) if run.group else MISSING),
-        ("steps", lambda run: number(steps(run))),
+        ("steps", lambda run: number(step_of(run))),
         ("took", lambda run: duration(took(run))),
         ("attempt", lambda run: str(run.attempt)),
         ("host", lambda run: one_line(run.host)),

@@ -6,9 +6,9 @@ import re
 from fnmatch import translate
 from typing import TYPE_CHECKING
 
-from mlhub.query.values import compare, find_config, find_metric, real_number, seconds, step_of, to_number, took
+from mlhub.query.values import compare, find_config, find_metric, real_number, seconds, to_number, took
 from mlhub.query.words import QueryError
-from mlhub.store.runs import ACTIVE, ENDED
+from mlhub.store.runs import ACTIVE, ENDED, step_of
 from mlhub.text import closest
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _span(word: Word) -> float:
 
 
 def _moment_test(word: Word, operator: str, read: Callable[[Run], str | None]) -> Test:
-    """`started<2h`: less than two hours ago. `started>2026-11-20`: after that day began; `:` on that day."""
+    """`started<2h`: less than two hours ago. `started>2026-11-20`: after that day has ended; `:` on that day."""
     if operator == "~":
         raise QueryError(f"{word.field} is a time: use < > <= >= :", word.value_at - 1)
     if re.match(r"\d{4}-", word.value):

@@ -59,12 +59,6 @@ def find_metric(run: Run, name: str) -> float | None:
     return None
 
 
-def step_of(run: Run) -> int | None:
-    """The newest step any metric was logged at."""
-    found = [entry.get(key) for entry in run.summary.values() for key in ("step", "top")]
-    return max((step for step in found if isinstance(step, int) and not isinstance(step, bool)), default=None)
-
-
 def find_config(tree: Any, path: str) -> Any:  # noqa: ANN401 - whatever YAML holds
     """The value at a dotted path; keys may have dots themselves. None: there is none."""
     if not isinstance(tree, dict):

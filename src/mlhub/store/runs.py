@@ -76,3 +76,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def to_json(self) -> dict[str, Any]:
         """The contract's JSON shape: every field but the store's own book-keeping."""
         return {field: getattr(self, field) for field in self.__struct_fields__ if field not in _BOOK_KEEPING}
+
+
+def step_of(run: Run) -> int | None:
+    """The newest step any metric was logged at; of one that went back to a checkpoint, the greatest of any attempt."""
+    found = [entry.get(key) for entry in run.summary.values() for key in ("step", "top")]
+    return max((step for step in found if isinstance(step, int) and not isinstance(step, bool)), default=None)

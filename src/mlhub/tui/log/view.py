@@ -6,19 +6,21 @@ import operator
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
-from mlhub.text import clean, fit, one_line, size
+from mlhub.text import fit, one_line, size
 from mlhub.tui.keys import bindings
 from mlhub.tui.log import hunt
 from mlhub.tui.log.logtext import LogText
 from mlhub.tui.log.watch import Found, Quest, Searcher
 from mlhub.tui.view import View
+from mlhub.tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.widget import Widget
+    from textual.widgets import Input
 
     from mlhub.store.runs import Run
     from mlhub.tui.log.hunt import Pattern
@@ -31,16 +33,11 @@ _PLACES = 100
 _LONGEST = 200
 
 
-class PatternLine(Input):
+class PatternLine(Line):
     """What is searched for, as it is typed."""
 
     def __init__(self) -> None:
-        super().__init__(placeholder="search in the log", compact=True, max_length=_LONGEST)
-        self.cursor_blink = False  # each blink is bytes over the line
-
-    def validate_value(self, value: str) -> str:
-        """What is typed or pasted, without what a terminal would obey."""
-        return value if value.isascii() and value.isprintable() else " ".join(clean(value).splitlines())
+        super().__init__(placeholder="search in the log", max_length=_LONGEST)
 
     async def action_submit(self) -> None:
         """At once, not by a message: the next key may be there already."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.widgets import Static
 
-from mlhub.query.values import step_of
+from mlhub.store.runs import step_of
 from mlhub.text import local_time, one_line, seconds_between
 from mlhub.tui import theme
 from mlhub.tui.keys import bindings, shown_key

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
-import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlhub.adapters import HASHING
 from mlhub.compare.comparison import order
 from mlhub.compare.direction import direction_of
+from mlhub.compare.render import spread_text
 from mlhub.metrics import read_number
-from mlhub.query.values import find_config, step_of
+from mlhub.query.values import find_config
 from mlhub.runner.reconcile import elapsed
+from mlhub.store.runs import step_of
 from mlhub.text import local_time, number, one_line, pad
 from mlhub.tui import theme
 from mlhub.tui.runs.progress import coarse, progress_of, speed_of
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _SPARKS = ("▁▂▃▄▅▆▇█", "_.,-=+*#")
 _NOT_A_NUMBER = ("×", "x")
+#: states in the fewest letters
+_STATES = {"running": "run", "queued": "wait", "completed": "ok", "failed": "fail", "cancelled": "stop"}
 #: values of configurations and notes are cut to this before they are cleaned
 _LONGEST = 200
 
@@ -94,6 +97,15 @@ def number_cell(value: float | None, row: Row) -> Part:
         return "–", row.look.style("faint")
     odd = isinstance(value, float) and not math.isfinite(value)
     return number(value), row.look.style("bad", bold=True) if odd else row.look.plain
+
+
+def state_cell(run: Run, look: Look, doing: str, *, marked: bool) -> list[Part]:
+    """The mark, and the state as a glyph and a word; while something is done to the run, what that is."""
+    mark = (theme.glyph(theme.MARK), look.run_style(run.id)) if marked else (" ", look.plain)
+    if doing:
+        return [mark, (one_line(doing), look.style("warn"))]
+    words = f"{theme.state_glyph(run.status)} {_STATES.get(run.status, run.status)}"
+    return [mark, (words, look.status.get(run.status, look.plain))]
 
 
 def status_cell(row: Row) -> Part:
@@ -173,7 +185,7 @@ def alerts_cell(row: Row) -> Part:
     if run.alerts:
         worst = "fail" if any(alert.get("severity") == "fail" for alert in run.alerts) else "warn"
         return f"{theme.glyph(theme.ALERT)}{len(run.alerts)}", row.look.severity[worst]
-    odd = bool(run.condition) and run.active
+    odd = bool(run.condition) and run.active and not run.waiting  # one that waits always has one: what for
     return theme.glyph(theme.ALERT) if odd else "", row.look.severity["warn"]
 
 
@@ -245,15 +257,9 @@ def group_row(group: Group, look: Look, *, folded: bool) -> tuple[Part, ...]:
     for status, style in look.status.items():
         if count := sum(run.status == status for run in group.runs):
             parts.append((f" {theme.state_glyph(status)}{count}", style))
-    if values := group.values:
+    if (spread := group.spread) is not None:
         parts.append((f"  {one_line(group.metric)}", look.quiet))
         if (best := group.best) is not None:
             parts += [(" best ", look.quiet), (number(best), look.plain)]
-        parts.append((f"  {_spread(values)} ({len(values)})", look.plain))
+        parts.append((f"  {spread_text(spread).replace('±', theme.glyph(('±', '+-')))}", look.plain))
     return tuple(parts)
-
-
-def _spread(values: Sequence[float]) -> str:
-    """`0.5312 ± 0.0123`; of one value the value."""
-    mean = number(statistics.fmean(values))
-    return f"{mean} {theme.glyph(('±', '+-'))} {number(statistics.stdev(values))}" if len(values) > 1 else mean

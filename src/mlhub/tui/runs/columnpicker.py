@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlhub.tui.widgets.cells import Cell
 
 _COLUMNS = (Column("on", "", 3), Column("title", "column", 16), Column("about", "what it shows", 10, flex=True))
-_KEYS = "space on/off  K J earlier, later  / find  0 usual  enter done  esc cancel"
+_KEYS = "space on/off  K J move  / find  0 usual  enter done  esc cancel"
 
 
 class ColumnPicker(ModalScreen[list[str] | None]):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlhub.compare.comparison import order
 from mlhub.compare.direction import direction_of
-from mlhub.query.values import step_of
 from mlhub.runner.reconcile import elapsed
-from mlhub.text import one_line, width
+from mlhub.store.runs import step_of
+from mlhub.text import fit, one_line, width
 from mlhub.tui.runs import cells
 
 if TYPE_CHECKING:
@@ -99,16 +99,17 @@ def field_of(name: str) -> Field | None:
     if kind not in ("last", "best"):
         return None
     read = partial(cells.last_of if kind == "last" else cells.best_of, metric=rest)
-    title = _short(shown) + (f" {way}" if kind == "best" and way else "")
-    return Field(name, title, f"{shown}: {kind} value", 9, cells.figure(read), read, right=True, down=way != "min")
+    tail = f" {way}" if kind == "best" and way else ""
+    title = _short(shown, _TITLE + 1 - len(tail) if tail else _TITLE) + tail
+    return Field(name, title, f"{kind} value of {shown}", 9, cells.figure(read), read, right=True, down=way != "min")
 
 
-def _short(name: str) -> str:
-    """The last parts of a metric's name that a column has room for."""
+def _short(name: str, most: int) -> str:
+    """The last parts of a metric's name that a column has room for; of a single one that is too long, its end."""
     parts = name.split("/")
-    while len(parts) > 1 and width("/".join(parts)) > _TITLE:
+    while len(parts) > 1 and width("/".join(parts)) > most:
         parts = parts[1:]
-    return "/".join(parts)
+    return fit("/".join(parts), most, keep_end=True)
 
 
 def choices(runs: Iterable[Run]) -> list[Field]:
@@ -135,9 +136,8 @@ def _keys(tree: dict[str, Any], before: str = "", depth: int = 0) -> Iterable[st
 
 #: what stands there when the user has chosen nothing, by the width there is
 _USUAL: tuple[tuple[int, tuple[str, ...]], ...] = (
-    (150, ("status", "kind", "step", "done", "metric", "trend", "speed", "eta", "took", "started", "alerts", "tags",
-           "why")),
-    (110, ("status", "step", "metric", "trend", "speed", "eta", "took", "started", "alerts", "why")),
+    (150, ("kind", "step", "done", "metric", "trend", "speed", "eta", "took", "started", "alerts", "tags", "why")),
+    (110, ("step", "metric", "trend", "speed", "eta", "took", "started", "alerts", "why")),
     (76, ("step", "metric", "trend", "speed", "eta", "took", "alerts")),
     (0, ("step", "metric", "trend", "eta", "alerts")),
 )  # fmt: skip

@@ -9,7 +9,8 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from mlhub.text import clean, one_line
+from mlhub.text import one_line
+from mlhub.tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -39,7 +40,7 @@ class FilterLine(Widget):
 
     def __init__(self, text: str, advice: str) -> None:
         super().__init__()
-        self._input = _Line(text, advice)
+        self._input = Line(one_line(text), placeholder=advice, max_length=_LONGEST, select_on_focus=False)
         self._words = Static()
         self._said = ("", "")
         self.display = bool(text)
@@ -48,10 +49,6 @@ class FilterLine(Widget):
         yield Static(Text(" / ", "bold", end=""))
         yield self._input
         yield self._words
-
-    @property
-    def editing(self) -> bool:
-        return self._input.has_focus
 
     def open(self) -> None:
         """Type on."""
@@ -77,14 +74,3 @@ class FilterLine(Widget):
         event.stop()
         self.display = bool(event.value)
         self.post_message(self.Kept())
-
-
-class _Line(Input):
-    """One line that takes nothing a terminal would obey."""
-
-    def __init__(self, text: str, advice: str) -> None:
-        super().__init__(one_line(text), placeholder=advice, compact=True, max_length=_LONGEST, select_on_focus=False)
-        self.cursor_blink = False  # each blink is bytes over the line
-
-    def validate_value(self, value: str) -> str:
-        return value if value.isascii() and value.isprintable() else " ".join(clean(value).splitlines())

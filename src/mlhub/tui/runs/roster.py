@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlhub.compare.comparison import spread_of
 from mlhub.compare.direction import direction_of
 from mlhub.query import parse
 from mlhub.tui.runs.cells import best_of, last_of, main_metric
@@ -17,6 +18,7 @@ from mlhub.tui.runs.columns import field_of, in_order
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mlhub.compare.comparison import Spread
     from mlhub.query import Query
     from mlhub.store.runs import Run
 
@@ -48,11 +50,10 @@ class Group(NamedTuple):
         return statistics.mode(names) if names else ""
 
     @property
-    def values(self) -> list[float]:
-        """Its last finite values, one a run."""
+    def spread(self) -> Spread | None:
+        """Of its last values, as the compare view has it; None without a finite one."""
         metric = self.metric
-        found = [last_of(run, metric) for run in self.runs]
-        return [value for value in found if value is not None and abs(value) < float("inf")]
+        return spread_of([last_of(run, metric) for run in self.runs])
 
     @property
     def best(self) -> float | None:

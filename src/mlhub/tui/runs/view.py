@@ -14,7 +14,7 @@ from mlhub.query import QueryError, parse
 from mlhub.text import one_line, width
 from mlhub.tui import theme
 from mlhub.tui.keys import bindings
-from mlhub.tui.runs.cells import Row, group_row
+from mlhub.tui.runs.cells import Row, group_row, state_cell
 from mlhub.tui.runs.columns import FIELDS, Field, choices, field_of, usual
 from mlhub.tui.runs.filterline import FilterLine
 from mlhub.tui.runs.preview import Preview
@@ -37,6 +37,8 @@ _EXAMPLE = "status:running tag:x cfg.training.lr>=1e-3 val/map_64>0.5 -name:test
 _NONE = "no runs yet; start one: mlhub run quickstart"
 #: rows whose columns are offered in the dialog: the newest
 _OFFERED = 300
+#: the column of the state: a mark, a glyph and a word; wider while something is done to a run
+_STATE, _DOING = 7, 9
 #: seconds after which a filter that asks for time is asked again
 _AGES = 30
 
@@ -175,7 +177,7 @@ class RunsView(View):
         names = [name for name in self.model.prefs.columns if name != "name"] or usual(self.size.width)
         fields = tuple(field for name in names if (field := field_of(name)) is not None)
         columns = (
-            Column("status", "", 2),
+            Column("status", " state", _DOING if self.model.feed.doing else _STATE),
             self._column(FIELDS["name"]),
             *(self._column(field) for field in fields),
         )
@@ -209,16 +211,13 @@ class RunsView(View):
         if made is not None and same and (not run.active or made[3] == second):
             return made[4]
         row = Row(run, sketch, self.look, now, "" if self._roster.mixed else self._roster.metric)
-        cells = (self._state(run, marked), self._words(run), *(field.cell(row) for field in self._fields))
+        doing = self.model.feed.doing.get(key, "")
+        state = state_cell(run, self.look, doing if doing == run.condition else "", marked=marked)
+        cells = (state, self._words(run), *(field.cell(row) for field in self._fields))
         if made is not None and made[4] == cells:
             cells = made[4]
         self._made[key] = (run, sketch, marked, second, cells)
         return cells
-
-    def _state(self, run: Run, marked: bool) -> list[Part]:
-        look = self.look
-        mark = (theme.glyph(theme.MARK), look.run_style(run.id)) if marked else (" ", look.plain)
-        return [mark, (theme.state_glyph(run.status), look.status.get(run.status, look.plain))]
 
     def _words(self, run: Run) -> Part:
         within = "  " if self._roster.grouped and run.group else ""
@@ -272,7 +271,7 @@ class RunsView(View):
 
     def action_sort(self) -> None:
         """By the next column that sorts; after the last, as it was at first."""
-        names = ["", *(column.key for column in self._columns if _sorts(column.key))]
+        names = ["", *dict.fromkeys(column.key for column in self._columns if _sorts(column.key))]
         at = names.index(self._roster.sort) if self._roster.sort in names else 0
         self._sort_by(names[(at + 1) % len(names)])
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from textual.suggester import Suggester
-from textual.widgets import Input
 
 from mlhub.text import one_line
+from mlhub.tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ _KEPT = 50
 _LONGEST = 2000
 
 
-class QueryLine(Input):
+class QueryLine(Line):
     """One line. `history`: what was asked before, the newest last; changed in place."""
 
     DEFAULT_CSS = """
@@ -30,22 +30,16 @@ class QueryLine(Input):
     """
 
     def __init__(self, history: list[str]) -> None:
-        history[:] = [kept for query in history if (kept := _cleaned(query))][-_KEPT:]
+        history[:] = [kept for query in history if (kept := one_line(query))][-_KEPT:]
         super().__init__(
             placeholder="text, or the path of an image",
             suggester=Completion(history),
-            compact=True,
             max_length=_LONGEST,
             select_on_focus=False,
         )
-        self.cursor_blink = False  # each blink is bytes over the line
         self._history = history
         self._at = len(history)
         self._draft = ""
-
-    def validate_value(self, value: str) -> str:
-        """What is typed or pasted, without what a terminal would obey."""
-        return value if value.isascii() and value.isprintable() else _cleaned(value, strip=False)
 
     def keep(self, query: str) -> None:
         """Note a query that was asked."""
@@ -106,10 +100,3 @@ async def _aside(work: Callable[[], str | None]) -> str | None:
 
     threading.Thread(target=run, name="completion", daemon=True).start()
     return await done
-
-
-def _cleaned(text: str, *, strip: bool = True) -> str:
-    cleaned = one_line(text)
-    if strip or not cleaned:
-        return cleaned
-    return (" " if text[:1].isspace() else "") + cleaned + (" " if text[-1:].isspace() else "")

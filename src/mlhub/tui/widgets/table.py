@@ -28,7 +28,7 @@ from mlhub.tui.widgets.cells import Banner, changed, fitted, joined, parts_of
 from mlhub.tui.widgets.grid import Column, Grid, lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from textual import events
 
@@ -136,10 +136,6 @@ class Table(Widget, can_focus=True):
         self.touch()
         if self.cursor_key != before or (not had and len(keys)):
             self._say_moved()
-
-    def show_rows(self, columns: Sequence[Column], rows: Mapping[Key, Sequence[Cell] | Banner]) -> None:
-        """The same for few rows, all made already."""
-        self.show(columns, list(rows), rows.__getitem__)
 
     def touch(self) -> None:
         """Make the rows in sight anew, and repaint the characters that are others."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlhub import monitor
 from mlhub.runner.reconcile import elapsed
+from mlhub.store.runs import step_of
 from mlhub.text import duration, local_time, now, number, one_line, seconds_between, size
 from mlhub.tui import prefs
 from mlhub.tui.charts.series import SeriesBook
@@ -93,13 +94,12 @@ class Readers:
         sketch = self.series.sketch(run.id) if run.status == "running" or run.id == self.focus else None
         metric = main_metric(run)
         entry = run.summary.get(metric, {})
-        steps = [step for one in run.summary.values() if isinstance(step := one.get("step"), int)]
         at = time.time()
         return State(
             run,
             metric,
             entry.get("last"),
-            progress_of(run, sketch, max(steps, default=None), at),
+            progress_of(run, sketch, step_of(run), at),
             speed_of(run, sketch, at),
             sketch.epoch if sketch is not None else None,
         )
