@@ -2,7 +2,9 @@
 
 start, app    the screen as a whole: what stands where, keys, the end; glass: only what differs is written
 model, feed   what views read; the reader of rows
-keys          the one table of keys → bindings, footer, help, palette; layout, theme, prefs, view: what views share
+keys          the one table of keys → bindings, footer, help, palette
+layout, theme, dots, prefs, view
+              what views share
 widgets       tables and the rows around the views
 runs, charts, log, compare, queue, system, search
               a view each, in `view`, beside what it is made of

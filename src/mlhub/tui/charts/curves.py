@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mlhub.tui.charts.points import BLOCK
+from mlhub.tui.dots import BITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ _PART = 300.0
 _REACH = 6.0
 #: blocks stand for their points where a column has at least so many of them
 _BLOCKS = 4
-_BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)
+_BRAILLE = np.array(BITS, np.uint8)
 
 
 class Buckets(NamedTuple):
