@@ -8,11 +8,10 @@ from textual.geometry import NULL_OFFSET, Region, Spacing
 from textual.layout import Layout, WidgetPlacement
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Input
 
-from mlhub.text import clean
 from mlhub.tui.charts import pages
 from mlhub.tui.charts.chart import Chart
+from mlhub.tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from textual.geometry import Size
@@ -80,20 +79,13 @@ class Page(Widget):
         return charts[:count]
 
 
-class FilterLine(Input):
+class MetricLine(Line):
     """Which metrics are shown, as it is typed."""
 
     DEFAULT_CSS = """
-    FilterLine, FilterLine:focus { background: $panel; color: $foreground; background-tint: $panel 0%; dock: bottom; }
-    FilterLine { padding: 0 1 !important; }
+    MetricLine, MetricLine:focus { background: $panel; color: $foreground; background-tint: $panel 0%; dock: bottom; }
+    MetricLine { padding: 0 1 !important; }
     """
 
     def __init__(self, value: str) -> None:
-        super().__init__(
-            value, placeholder="metrics: words or a regular expression, -word", compact=True, max_length=200
-        )
-        self.cursor_blink = False  # each blink is bytes over the line
-
-    def validate_value(self, value: str) -> str:
-        """What is typed or pasted, without what a terminal would obey."""
-        return value if value.isascii() and value.isprintable() else " ".join(clean(value).splitlines())
+        super().__init__(value, placeholder="metrics: words or a regular expression, -word", max_length=200)

@@ -15,7 +15,7 @@ from mlhub.tui.charts.axes import Scale
 from mlhub.tui.charts.chart import Chart, curve_of
 from mlhub.tui.charts.curves import SMOOTHING
 from mlhub.tui.charts.legend import HEADINGS, Entry, Legend, values_of
-from mlhub.tui.charts.page import FilterLine, Page
+from mlhub.tui.charts.page import MetricLine, Page
 from mlhub.tui.keys import bindings
 from mlhub.tui.runs.cells import main_metric
 from mlhub.tui.view import View
@@ -321,9 +321,9 @@ class ChartsView(View):
 
     def action_find_metrics(self) -> None:
         """Type which metrics are to be shown."""
-        line = next(iter(self.query(FilterLine)), None)
+        line = next(iter(self.query(MetricLine)), None)
         if line is None:
-            line = FilterLine(self.model.prefs.metric_filter)
+            line = MetricLine(self.model.prefs.metric_filter)
             self.mount(line)
         line.focus(scroll_visible=False)
 
@@ -337,7 +337,7 @@ class ChartsView(View):
         self._close_filter()
 
     def _close_filter(self) -> bool:
-        lines = list(self.query(FilterLine))
+        lines = list(self.query(MetricLine))
         for line in lines:
             line.remove()
         if lines:
@@ -347,7 +347,7 @@ class ChartsView(View):
     def leave(self) -> bool:
         """Escape: out of the line where one types, of the chart alone, the cursor, the part, the filter."""
         prefs = self.model.prefs
-        if any(line.has_focus for line in self.query(FilterLine)):
+        if any(line.has_focus for line in self.query(MetricLine)):
             prefs.metric_filter = ""
             self._close_filter()
         elif self._alone:
