@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from dataclasses import replace
 
+import msgspec
 import pytest
 
 from mlhub.tui import theme
+from mlhub.tui.theme import colours_of
 from tests.tui.conftest import open_top, screen_text, until
 
 CODE = """
@@ -62,6 +66,42 @@ async def test_marked_runs_are_overlaid_with_their_values(trained):
         assert "0.25" in head
         assert "one" in screen_text(pilot.app)
         assert "two" in screen_text(pilot.app)
+
+
+def pretend(app, ids):
+    """As if run 1 were all of these, its records included; they are marked."""
+    model = app.model
+    (run,) = (run for run in model.runs.runs if run.id == 1)
+    runs = tuple(msgspec.structs.replace(run, id=run_id, name=f"r{run_id}") for run_id in ids)
+    for run_id in ids:
+        if run_id not in model.runs.by_id:
+            shutil.copytree(model.home.root / "runs/1", model.home.root / f"runs/{run_id}", dirs_exist_ok=True)
+    by_id = {run.id: run for run in runs}
+    model.feed.snapshot = replace(model.runs, version=model.runs.version + 1, runs=runs, by_id=by_id)
+    for run_id in ids:
+        model.selection.toggle(run_id)
+
+
+async def test_runs_on_one_chart_differ_in_colour_and_the_legend_agrees(trained):
+    async with open_top(trained.home, (100, 30)) as pilot:
+        app = pilot.app
+        clashing = 1 + len(app.look.runs)
+        pretend(app, (1, 2, clashing))
+        await open_charts(pilot)
+        await until(pilot, lambda: len(charts(app)[0]._curves) == 3)
+        colours = {curve.run_id: curve.colour for curve in charts(app)[0]._curves}
+        assert colours == colours_of(app.look, (1, 2, clashing))
+        assert len(set(colours.values())) == 3
+        legend = app.query_one("ChartsView Legend")
+        assert {entry.name: entry.colour for entry in legend._entries} == {f"r{n}": c for n, c in colours.items()}
+
+
+async def test_runs_that_are_left_out_are_counted(trained):
+    async with open_top(trained.home, (100, 30)) as pilot:
+        pretend(pilot.app, range(1, 21))
+        await open_charts(pilot)
+        await until(pilot, lambda: "16 of 20 runs" in screen_text(pilot.app))
+        assert pilot.app.query_one("ChartsView").title.words.startswith("16 of 20 runs")
 
 
 async def test_a_metric_that_was_no_number_is_marked(trained):

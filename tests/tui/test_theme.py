@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlhub.tui import theme
-from mlhub.tui.theme import LOOKS
+from mlhub.tui.theme import LOOKS, colours_of
 from tests.tui.conftest import open_top, screen_text, until
 
 
@@ -52,6 +52,24 @@ def test_the_palette_of_okabe_and_ito_is_theirs():
     runs = set(theme.BY_NAME["okabe"].runs)
     assert published <= runs
     assert runs - published == {"#ffffff"}  # in place of black, which is the ground
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+def test_runs_seen_together_differ_and_keep_their_own_colour_where_they_can(look):
+    count = len(look.runs)
+    assert colours_of(look, [7]) == {7: look.run_colour(7)}
+    assert colours_of(look, range(count)) == dict(enumerate(look.runs))
+    found = colours_of(look, [count + 1, 2, 1])
+    assert found == {1: look.runs[1], 2: look.runs[2], count + 1: look.runs[3]}
+    assert colours_of(look, [1, 2, count + 1]) == found
+    assert len(set(colours_of(look, range(1, 1 + count * count, count)).values())) == count
+
+
+def test_more_runs_than_colours_repeat_their_own():
+    look = LOOKS[0]
+    found = colours_of(look, range(len(look.runs) + 3))
+    assert set(found.values()) == set(look.runs)
+    assert found[len(look.runs) + 2] == look.runs[2]
 
 
 def test_over_ssh_colours_are_the_terminals_own():

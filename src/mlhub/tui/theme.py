@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from rich.style import Style
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from textual.theme import Theme
 
 #: a state as a glyph and as the letter for terminals without it; the word always stands beside it or is one key away
@@ -89,7 +91,7 @@ class Look:
         return {"warn": self.style("warn", bold=True), "fail": self.style("bad", bold=True)}
 
     def run_colour(self, run_id: int) -> str:
-        """The colour of a run, the same in every view and on every day."""
+        """The colour of a run, the same in every view and on every day; of runs side by side see `colours_of`."""
         return self.runs[run_id % len(self.runs)]
 
     def run_style(self, run_id: int) -> Style:
@@ -139,6 +141,26 @@ LOOKS: tuple[Look, ...] = (
               "bright_magenta"),
     ),
 )  # fmt: skip
+
+
+def colours_of(look: Look, run_ids: Iterable[int]) -> dict[int, str]:
+    """Colours of runs that are seen together: each has its own, but where an older run has the same, the next free.
+
+    As long as there are enough colours all differ; what is beyond has its own again. The order of `run_ids` is nothing.
+    """
+    found: dict[int, str] = {}
+    clashing = []
+    for run_id in sorted(set(run_ids)):
+        colour = look.run_colour(run_id)
+        if colour in found.values():
+            clashing.append(run_id)
+        else:
+            found[run_id] = colour
+    for run_id in clashing:
+        nexts = (look.run_colour(run_id + by) for by in range(len(look.runs)))
+        found[run_id] = next((colour for colour in nexts if colour not in found.values()), look.run_colour(run_id))
+    return found
+
 
 BY_NAME = {look.name: look for look in LOOKS}
 

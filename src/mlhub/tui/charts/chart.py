@@ -315,7 +315,7 @@ class Chart(Widget):
             self.post_message(self.Scrolled(self, x, by))
 
 
-def curve_of(run: Run, known: RunSeries, metric: str, look: Look) -> Curve | None:
+def curve_of(run: Run, known: RunSeries, metric: str, colour: str) -> Curve | None:
     """A run's metric as it is drawn everywhere; None if it has none of that name. System metrics: `system/…`."""
     if metric.startswith(SYSTEM):
         series = known.system.get(metric.removeprefix(SYSTEM))
@@ -326,7 +326,7 @@ def curve_of(run: Run, known: RunSeries, metric: str, look: Look) -> Curve | Non
     if series is None:
         return None
     return Curve(
-        run.id, one_line(run.name), look.run_colour(run.id), series, known.first, known.epochs, by_time, pace,
+        run.id, one_line(run.name), colour, series, known.first, known.epochs, by_time, pace,
         run.status == "running",
     )  # fmt: skip
 

@@ -18,6 +18,7 @@ from mlhub.tui.charts.legend import HEADINGS, Entry, Legend, values_of
 from mlhub.tui.charts.page import MetricLine, Page
 from mlhub.tui.keys import bindings
 from mlhub.tui.runs.cells import main_metric
+from mlhub.tui.theme import colours_of
 from mlhub.tui.view import View
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class ChartsView(View):
         self._legend = Legend()
         self._seen: tuple[object, ...] = ()
         self._runs: tuple[Run, ...] = ()
+        self._count = 0  # runs that are chosen, drawn or not
+        self._colours: dict[int, str] = {}
         self._known: dict[int, RunSeries] = {}
         self._names: list[str] = []
         self._kinds: tuple[object, ...] = ()
@@ -88,7 +91,9 @@ class ChartsView(View):
         if seen == self._seen and not any(chart.waiting for chart in self._page.charts):
             return
         self._seen = seen
-        self._runs = (model.chosen or model.runs.runs[:1])[:_MOST_RUNS]
+        chosen = model.chosen or model.runs.runs[:1]
+        self._runs, self._count = chosen[:_MOST_RUNS], len(chosen)
+        self._colours = colours_of(self.look, (run.id for run in chosen))
         model.series.want(self._runs, "charts", system=True)
         self._known = {run.id: known for run in self._runs if (known := model.series.series(run.id)) is not None}
         self._draw()
@@ -147,7 +152,8 @@ class ChartsView(View):
         """The metric in each of the runs; the one under the cursor is drawn last, above the others."""
         focus = self.model.selection.focus
         ordered = sorted(self._runs, key=lambda run: run.id == focus)
-        found = (curve_of(run, self._known[run.id], name, self.look) for run in ordered if run.id in self._known)
+        known, colours = self._known, self._colours
+        found = (curve_of(run, known[run.id], name, colours[run.id]) for run in ordered if run.id in known)
         return [curve for curve in found if curve is not None]
 
     def _find_span(self, names: list[str]) -> tuple[float, float] | None:
@@ -187,10 +193,12 @@ class ChartsView(View):
     # what is said
 
     def _say(self, names: list[str], shown: list[str], grid: pages.Grid, scale: Scale) -> None:
-        words = [one_line(self._runs[0].name)] if len(self._runs) == 1 else [f"{len(self._runs)} runs"]
+        drawn = len(self._runs)
+        of_all = [f"{drawn} of {self._count} runs"] if self._count > drawn else []
+        words = of_all or [one_line(self._runs[0].name) if drawn == 1 else f"{drawn} runs"]
         settings = self._settings(names, shown, grid)
         self.title.say("  ".join([*words, *settings]) if self._runs else "")
-        entries = [Entry(one_line(run.name), self.look.run_colour(run.id)) for run in self._runs]
+        entries = [Entry(one_line(run.name), self._colours[run.id]) for run in self._runs]
         at = [axes.place_words(scale.axis, scale.cursor)] if scale.cursor is not None else []
         reading = min((known.progress for known in self._known.values()), default=1.0)
         at += [f"reading {reading:.0%}"] if reading < 1 else []
@@ -200,7 +208,8 @@ class ChartsView(View):
             entries = [entry._replace(values=values_of(curves.get(run.id), scale)) for entry, run in
                        zip(entries, self._runs, strict=True)]  # fmt: skip
             rows = min(1 + len(entries), max(2, self.size.height // 3))
-        words = at or settings[:2] if rows > 1 else at if self.beside else [*at, *settings]
+        of_all = [] if self.beside else of_all  # the title says it
+        words = [*of_all, *(at or settings[:2] if rows > 1 else at if self.beside else [*at, *settings])]
         self._legend.show(entries, "  ".join(words), HEADINGS if rows > 1 else ())
         if self._legend.styles.height is None or self._legend.styles.height.value != rows:
             self._legend.styles.height = rows

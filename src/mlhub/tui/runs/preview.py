@@ -44,7 +44,9 @@ class Preview(Widget):
         from mlhub.tui.charts.axes import Scale
         from mlhub.tui.charts.chart import curve_of
 
-        curve = curve_of(run, known, metric, look) if run is not None and known is not None else None
+        curve = None
+        if run is not None and known is not None:
+            curve = curve_of(run, known, metric, look.run_colour(run.id))
         empty = "no run is chosen" if run is None else "reading" if metric and known is None else "no metrics yet"
         self._chart.show(
             [curve] if curve else [],
