@@ -1,11 +1,12 @@
 """A file is replaced whole or stays as it was, and nothing is left beside it."""
 
 import json
+import os
 import resource
 
 import pytest
 
-from mlhub.files import replace_bytes, write_json
+from mlhub.files import read_regular, replace_bytes, write_json
 
 
 def names(folder):
@@ -58,3 +59,9 @@ def test_what_json_cannot_say_is_said_by_default_or_leaves_the_old(tmp_path):
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", {"kind": int})
     assert json.loads((tmp_path / "a.json").read_text()) == {"kind": "<class 'int'>"}
+
+
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        read_regular(tmp_path / "pipe")

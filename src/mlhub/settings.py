@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlhub.errors import ConfigError
+from mlhub.files import read_regular
 from mlhub.paths import Home
 
 TYPE_CHECKING = False
@@ -120,7 +121,7 @@ def _check(name: str, value: Any, key: Field[Value], hint: str) -> Value:  # noq
 def _read_toml(path: Path) -> dict[str, object]:
     """The table in `config.toml`, all of its keys known; empty if there is no such file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:

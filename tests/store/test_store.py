@@ -9,6 +9,7 @@ import pytest
 
 from mlhub.errors import NotFoundError, StoreError, UsageError
 from mlhub.store import migrate
+from mlhub.store.rows import Rows
 from mlhub.store.store import Store, next_id
 from mlhub.text import now
 
@@ -230,3 +231,9 @@ def test_a_write_by_anybody_changes_what_changes_says(store, home):
     between = store.changes()
     store.add(name="b", kind="train", created_at="t", host="h")
     assert len({before, between, store.changes()}) == 3
+
+
+def test_a_store_that_keeps_others_out_says_so(store, home):
+    assert not store.alone
+    store._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    assert Rows(home, store._connection).alone

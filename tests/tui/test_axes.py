@@ -9,7 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlhub.tui.charts.axes import Curve, ends, log_short, log_ticks, places, short, span, ticks, time_ticks, time_words
+from mlhub.tui.charts.axes import (
+    Curve,
+    axis_ticks,
+    ends,
+    log_short,
+    log_ticks,
+    place_words,
+    places,
+    short,
+    span,
+    ticks,
+    time_ticks,
+    time_words,
+)
 from mlhub.tui.charts.follower import Events, MetricSeries
 from mlhub.tui.charts.points import make_points
 
@@ -85,7 +98,7 @@ def test_what_has_no_steps_is_placed_by_the_pace_of_the_run():
 
 
 def test_a_live_axis_has_room_ahead_and_stays_while_it_fills():
-    found = [span([curve([0, last], live=True)], "step") for last in (1000, 1100, 1200)]
+    found = [span([curve([0, last], live=True)], "step") for last in (1030, 1100, 1200)]
     assert found[0] == found[1] == found[2]
     assert found[0][1] > 1200
 
@@ -97,3 +110,21 @@ def test_an_ended_axis_ends_with_the_curve():
 def test_no_points_have_no_axis():
     assert span([curve([])], "step") is None
     assert not ticks(0, math.inf, 4)
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize(
+    "steps", [[1.8e18], [1.8e18, 1.8e18 + 256], [-8.9e307, 8.9e307], [5e-324, 1e-323], [-1e300, 1.0]]
+)
+def test_an_axis_of_any_steps_is_one_that_can_be_drawn_or_none(steps, live):
+    found = span([curve(steps, live=live)], "step")
+    if found is not None:
+        low, high = found
+        assert low + (high - low) / 4 < high
+        assert len(axis_ticks("step", low, high, 5)) <= 6
+
+
+@pytest.mark.parametrize("seconds", [1.79e18, -1e300, 1e300])
+def test_a_time_that_is_none_is_a_number_in_words(seconds):
+    assert place_words("clock", seconds).startswith("time ")
+    axis_ticks("clock", seconds, seconds + abs(seconds) * 0.1, 5)

@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from mlhub.settings import Settings
+from mlhub.store import rows
 from mlhub.store.store import Store
 from mlhub.tui.feed import Feed
 from tests.conftest import wait_until
@@ -101,3 +102,33 @@ def test_metrics_of_ended_runs_are_all_folded_soon(cli):
         wait_until(lambda: len(feed.snapshot.runs) > 30 and all(run.summary_done for run in feed.snapshot.runs))
     finally:
         feed.close()
+
+
+def test_a_database_that_is_removed_is_made_anew_from_the_folders(feed):
+    wait_until(lambda: feed.snapshot.settled)
+    for file in feed._home.root.glob("mlhub.db*"):
+        file.unlink()
+    wait_until(lambda: feed.snapshot.error)
+    wait_until(lambda: feed.snapshot.error is None and names(feed) == ["first"])
+
+
+def test_a_store_that_keeps_others_out_is_not_kept(feed):
+    wait_until(lambda: feed.snapshot.settled)
+    connect = rows.connect
+
+    def alone(home):
+        connection = connect(home)
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        return connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlhub.store.store.connect", alone)
+        feed.close()
+        other = Feed(feed._home, feed._settings)
+        wait_until(lambda: other.snapshot.settled)
+    store = Store.open(feed._home)
+    with store.patience(10):
+        store.add(name="second", kind="train", created_at="t", host="h")
+    store.close()
+    wait_until(lambda: names(other) == ["second", "first"])
+    other.close()

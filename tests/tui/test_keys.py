@@ -70,6 +70,7 @@ def test_keys_are_written_as_they_are_on_the_keyboard_or_by_name(tmp_path, writt
         ('stop = "x,,y"', "no key is called ''"),
         ('stop = "hyperspace"', "no key is called 'hyperspace'"),
         ('stop = "cmd+x"', "no key is called 'cmd+x'"),
+        ('stop = "\\u001b"', "no key is called ''"),
         ("stop =", "keys.toml: "),
         ('"\\u001b[31mx" = "y"', "unknown key id 'x'"),
     ],

@@ -205,3 +205,14 @@ def test_raw_values_are_left_out_where_they_could_not_be_told_from_the_line(glyp
     inks = Inks()
     draw([curve(np.random.default_rng(0).normal(size=5000))], glyphs=glyphs, inks=inks)
     assert ("dim", "red") not in inks
+
+
+@pytest.mark.parametrize("log", [True, False])
+@pytest.mark.parametrize(
+    "values",
+    [[10.0 ** -(8 * i) for i in range(41)], [5e-324 * i for i in range(1, 50)], [1e149, -1e149], [5e-324, 1e149]],
+)
+def test_values_of_any_size_are_drawn(values, log):
+    picture = draw([curve(values)], Scale(log=log))
+    assert picture.y is not None
+    assert is_dots(picture).any()

@@ -30,6 +30,8 @@ class Rows:
         self.home = home
         self._connection = connection
         self._inode = _inode(home)
+        #: whether nobody else can use the database until this is closed: who stays must open it anew for each look
+        self.alone = connection.execute("PRAGMA locking_mode").fetchone()[0] == "exclusive"
 
     def check_current(self) -> None:
         """Raises StoreError if the file was replaced since it was opened: what is read here is of the past."""
@@ -142,7 +144,7 @@ def connect(home: Home) -> sqlite3.Connection:
         # `rm` work where they are needed most.
         connection.close()
         connection = sqlite3.connect(home.database, timeout=BUSY_SECONDS, isolation_level=None)
-        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")  # nobody else gets in until it is closed
     connection.execute("PRAGMA synchronous=NORMAL")
     return connection
 

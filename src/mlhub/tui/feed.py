@@ -82,20 +82,33 @@ class Feed:
         self._look_again.set()
         self._thread.join(timeout=2.0)
 
-    def _work(self) -> None:
+    def _open(self) -> Store:
+        """The store; made anew from the run folders if the database is gone, as any command does."""
         from mlhub.store.store import Store
 
+        lost = not self._home.database.exists() and self._home.runs.is_dir()
+        store = Store.open(self._home)
+        if lost:
+            from mlhub.runner.folder import rebuild
+
+            rebuild(store)
+        return store
+
+    def _work(self) -> None:
         store: Store | None = None
         while not self._ended.is_set():
             self._look_again.clear()
             try:
                 if store is None:
-                    store = Store.open(self._home)
+                    store = self._open()
                     self._read_all(store, _FIRST, settled=False)
                     self._read_all(store, settled=False)
                     self.ready.set()
                 store.check_current()
                 self._look(store)
+                if store.alone:
+                    store.close()
+                    store, self._seen, self._seen_all = None, None, None
             except MlhubError as error:
                 self._fail(one_line(error.message))
                 if store is not None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlhub.errors import ConfigError
+from mlhub.files import read_regular
 from mlhub.text import one_line
 from mlhub.tui import theme
 
@@ -233,7 +234,7 @@ _WITH_LISTS = ("app", "runs", "compare", "queue")
 def load(path: Path) -> dict[str, str]:
     """The user's keys by id, of a `keys.toml`. Raises ConfigError for what is no key map, naming the line or the id."""
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(read_regular(path).decode())
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, RecursionError) as error:

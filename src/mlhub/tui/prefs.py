@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mlhub.files import replace_bytes
+from mlhub.files import read_regular, replace_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ class Prefs(msgspec.Struct, kw_only=True):
 def load(home: Home) -> Prefs:
     """What was kept, or the defaults."""
     try:
-        data = _path(home).read_bytes()
+        data = read_regular(_path(home))
         tree = msgspec.json.decode(data)
     except (OSError, msgspec.MsgspecError, RecursionError):
         return Prefs()

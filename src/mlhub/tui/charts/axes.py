@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 AXES = {"step": "step", "time": "relative time", "clock": "wall time", "epoch": "epoch"}
 #: a cursor so far behind a curve's end, as a share of its length, still reads its last point
 _BEYOND = 0.02
+#: a narrower step between ticks has no round number
+_LEAST = 1e-300
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 #: distances between ticks of time, in seconds
 _TIMES = (1, 2, 5, 10, 15, 30, _MINUTE, 120, 300, 600, 900, 1800, _HOUR, 7200, 10800, 21600, 43200, _DAY, 2 * _DAY,
@@ -134,9 +136,13 @@ def span(curves: Sequence[Curve], axis: str) -> tuple[float, float] | None:
         low = 0.0  # steps 50, 100, 150 begin at 0
     if high <= low:
         high = low + 1.0
+    high = max(high, low + 64 * math.ulp(max(abs(low), abs(high))))  # steps of nanoseconds: what floats can tell apart
+    if not math.isfinite(high - low):
+        return None
     if any(curve.live for curve in curves):
         unit = 2 ** math.floor(math.log2(high - low)) / 4  # each new axis is all of the picture, sent anew
-        high = low + math.ceil((high - low) / unit * 1.0001) * unit
+        ahead = low + math.ceil((high - low) / unit * 1.0001) * unit
+        high = ahead if math.isfinite(ahead - low) else high
     return low, high
 
 
@@ -177,7 +183,7 @@ def read_at(curve: Curve, scale: Scale) -> Reading | None:
 
 def ticks(low: float, high: float, most: int) -> list[float]:
     """At most `most` round numbers from `low` to `high`."""
-    if not (math.isfinite(high - low) and high > low and most > 0):
+    if not (math.isfinite(high - low) and (high - low) / max(most, 1) > _LEAST and most > 0):
         return []
     step = _round_step((high - low) / most)
     found = _multiples(low, high, step)
@@ -186,7 +192,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 def _round_step(least: float) -> float:
     unit = 10.0 ** math.floor(math.log10(least))
-    return next(unit * factor for factor in (1, 2, 5, 10, 20) if unit * factor >= least * 0.999999)
+    return next((unit * factor for factor in (1, 2, 5, 10, 20) if unit * factor >= least * 0.999999), least)
 
 
 def _multiples(low: float, high: float, step: float) -> list[float]:
@@ -219,8 +225,8 @@ def time_ticks(low: float, high: float, most: int, *, clock: bool = False) -> li
     if step is None:
         return ticks(low, high, most)
     offset = -time.timezone if clock else 0
-    if clock:
-        offset = time.localtime(low).tm_gmtoff
+    if clock and (local := _local(low)) is not None:
+        offset = local.tm_gmtoff
     return [value - offset for value in _multiples(low + offset, high + offset, step)]
 
 
@@ -240,7 +246,8 @@ def time_words(value: float, gap: float, *, clock: bool = False) -> str:
     """A tick of time as short as it can be: `2h`, `90m`, `1:30`, or of a clock `14:05`, `11-23`."""
     if clock:
         form = "%m-%d" if gap >= _DAY else "%H:%M" if gap >= _MINUTE else "%H:%M:%S"
-        return time.strftime(form, time.localtime(value))
+        local = _local(value)
+        return f"{value:.3g}" if local is None else time.strftime(form, local)
     if gap < 1:
         return f"{value:.3g}s"
     if gap >= _HOUR:
@@ -249,6 +256,14 @@ def time_words(value: float, gap: float, *, clock: bool = False) -> str:
     if gap >= _MINUTE:
         return f"{minutes // 60}h{minutes % 60:02d}" if minutes >= 60 else f"{minutes}m"
     return f"{minutes}:{seconds:02d}" if minutes else f"{seconds}s"
+
+
+def _local(seconds: float) -> time.struct_time | None:
+    """A time by the reader's clock; None for what is none: it may have been written in nanoseconds."""
+    try:
+        return time.localtime(seconds)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def short(value: float, others: Sequence[float] = ()) -> str:
@@ -288,7 +303,8 @@ def _exponent(value: float) -> str:
 def place_words(axis: str, x: float) -> str:
     """A place on the axis in words: where the cursor is."""
     if axis == "clock":
-        return time.strftime("%m-%d %H:%M:%S", time.localtime(x))
+        local = _local(x)
+        return f"time {x:.6g}" if local is None else time.strftime("%m-%d %H:%M:%S", local)
     if axis == "time":
         seconds = max(0, round(x))
         return f"{seconds // _HOUR}:{seconds % _HOUR // 60:02d}:{seconds % 60:02d}"

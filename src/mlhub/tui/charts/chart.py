@@ -25,7 +25,7 @@ from mlhub.tui import theme
 from mlhub.tui.charts import axes
 from mlhub.tui.charts.axes import Curve, Scale, read_at
 from mlhub.tui.charts.pages import SYSTEM
-from mlhub.tui.charts.plot import INFINITE, NO_NUMBER, Glyphs, Plotter, column_of, x_of
+from mlhub.tui.charts.plot import INFINITE, NO_NUMBER, Glyphs, Picture, Plotter, column_of, x_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from textual import events
 
     from mlhub.store.runs import Run
-    from mlhub.tui.charts.plot import Picture
     from mlhub.tui.charts.series import RunSeries
     from mlhub.tui.theme import Look
 
@@ -160,7 +159,7 @@ class Chart(Widget):
         if look is not self._look:
             self._look, self._styles, self._inks = look, [], {}
         rows = high - self._head_rows
-        picture = self._plotter.draw(self._curves, self._scale, wide, rows, self._ink, self._glyphs)
+        picture = self._make_picture(wide, rows)
         if picture.y is None:
             picture = picture._replace(cells=picture.cells.copy(), inks=picture.inks.copy())  # not the plotter's
             words = fit(picture.notes[0] if picture.notes else self._empty, wide)
@@ -170,6 +169,15 @@ class Chart(Widget):
         old, self._picture = self._picture, picture
         head, self._head = self._head, self._make_head(picture, wide)
         self._repaint(old, picture, head)
+
+    def _make_picture(self, wide: int, rows: int) -> Picture:
+        """The plotter's; of numbers that no picture can be made of, one that says so: the other charts go on."""
+        try:
+            return self._plotter.draw(self._curves, self._scale, wide, rows, self._ink, self._glyphs)
+        except (ArithmeticError, ValueError, OSError) as error:
+            note = one_line(f"can't be drawn: {error}")
+            blank = np.full((rows, wide), 0x20, np.uint32), np.full((rows, wide), self._ink("back"), np.int16)
+            return Picture(*blank, None, None, 0, (note,))
 
     def _frame(self) -> tuple[object, ...]:
         """All that the picture depends on but for points; of those, what is to be seen at once."""

@@ -6,6 +6,7 @@ An ink is a small number that stands for a style; the widget knows which (`mlhub
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from mlhub.tui.charts import axes
 from mlhub.tui.charts.curves import SMOOTHING, band, braille, stroke, trace
+from mlhub.tui.charts.points import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -148,7 +150,7 @@ class Plotter:
 
 
 def _size(pair: tuple[float, float], log: bool) -> float:
-    return math.log(pair[1] / pair[0]) if log else pair[1] - pair[0]
+    return math.log(pair[1]) - math.log(pair[0]) if log else pair[1] - pair[0]
 
 
 def _shapes(curves: Sequence[Curve], scale: Scale, marks: Floats) -> list[_Shape]:
@@ -194,8 +196,8 @@ def _extent(shapes: list[_Shape], scale: Scale) -> tuple[float, float] | None:
 def _padded(low: float, high: float, *, log: bool) -> tuple[float, float]:
     """A little more room than needed, its ends round enough to last."""
     if log:
-        room = max(math.log10(high / low) * 0.04, 0.01)
-        return low / 10**room, high * 10**room
+        room = max((math.log10(high) - math.log10(low)) * 0.04, 0.01)
+        return max(low / 10**room, min(low, sys.float_info.min)), min(high * 10**room, LARGEST)
     if high - low <= 1e-12 * max(abs(low), abs(high)):
         room = abs(low) * 0.1 or 1.0
         return low - room, high + room
@@ -218,15 +220,16 @@ def _place(value: float, y: tuple[float, float], *, log: bool) -> float:
     """Where on the y axis a value is, from 0 to 1."""
     low, high = y
     if log:
-        return math.log(value / low) / math.log(high / low)
+        return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
     return (value - low) / (high - low)
 
 
 def _heights(values: Floats, y: tuple[float, float], dots: int, *, log: bool) -> Floats:
     """Rows of dots from below."""
-    low, high = y
+    low, _ = y
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.log(values / low) / math.log(high / low) if log else (values - low) / (high - low)
+        wide = _size(y, log)
+        share = (np.log(values) - math.log(low)) / wide if log else (values - low) / wide
         if log:
             share = np.where(values > 0, share, np.where(values <= 0, -1.0, np.nan))
     return np.clip(share * (dots - 1), -1e6, 1e6)
