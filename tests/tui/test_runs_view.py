@@ -93,6 +93,12 @@ async def test_a_run_focused_from_elsewhere_is_under_the_cursor(runs: Cli) -> No
         await until(pilot, lambda: view_of(pilot)._table.cursor_key == 1)
 
 
+async def test_names_have_room_beside_their_states(cli: Cli) -> None:
+    cli("run", "--wait", "--name", "quickstart-seed-1", "--", "true")
+    async with opened(cli) as pilot:
+        await until(pilot, lambda: "✔ ok   quickstart-seed-1 " in screen_text(pilot.app))
+
+
 @pytest.mark.parametrize("size", [(80, 24), (160, 45), (220, 60)])
 async def test_states_are_words_too_and_without_colours(
     cli: Cli, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+#: cells that a flexible column has beyond its width before gaps are wide
+_MORE = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """`width` in cells; 0: as wide as what was seen in it. A flexible one also gets what is left."""
@@ -71,10 +75,10 @@ class Grid(NamedTuple):
 
 
 def lay_out(columns: Sequence[Column], wides: list[int], inner: int, frozen: int) -> Grid:
-    """Place columns of these widths; the flexible ones share what is left."""
-    gap = 2 if sum(wides) + 2 * (len(wides) - 1) <= inner else 1
-    spare = max(0, inner - sum(wides) - gap * max(0, len(wides) - 1))
+    """Place columns of these widths; the flexible ones share what is left, and go before wide gaps."""
     flexible = [index for index, column in enumerate(columns) if column.flex]
+    gap = 2 if sum(wides) + 2 * (len(wides) - 1) + _MORE * len(flexible) <= inner else 1
+    spare = max(0, inner - sum(wides) - gap * max(0, len(wides) - 1))
     for nth, index in enumerate(flexible):
         wides[index] += spare // len(flexible) + (nth < spare % len(flexible))
     places: list[Place] = []
