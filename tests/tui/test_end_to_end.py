@@ -100,7 +100,7 @@ def test_a_run_is_started_seen_growing_stopped_and_left(tmux: Tmux, cli: Cli, tm
     wait_until(lambda: step(tmux.picture()) > step(before))
 
     tmux.type("S")
-    tmux.until(" y ")
+    tmux.until("let run")
     tmux.type("y")
     wait_until(lambda: cli.json("show", "grows")["status"] == "cancelled", 40)
     wait_until(lambda: "1 run" not in tmux.picture())
