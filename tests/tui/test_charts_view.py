@@ -92,6 +92,8 @@ async def test_runs_on_one_chart_differ_in_colour_and_the_legend_agrees(trained)
         colours = {curve.run_id: curve.colour for curve in charts(app)[0]._curves}
         assert colours == colours_of(app.look, (1, 2, clashing))
         assert len(set(colours.values())) == 3
+        marks = {run_id: app.query_one("RunsView")._mark_of(run_id) for run_id in (*colours, 99)}
+        assert marks == {**colours, 99: ""}
         legend = app.query_one("ChartsView Legend")
         assert {entry.name: entry.colour for entry in legend._entries} == {f"r{n}": c for n, c in colours.items()}
 

@@ -105,7 +105,7 @@ def test_what_a_waiting_run_waits_for_is_no_alert(status: str, alert: str, monke
 )  # fmt: skip
 def test_a_state_is_a_glyph_and_a_word(status: str, doing: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    cell = state_cell(run_of(1, status=status), LOOK, doing, marked=True)
+    cell = state_cell(run_of(1, status=status), LOOK, doing, mark="red")
     assert "".join(text for text, _ in cell) == words
 
 

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rich.style import Style
+
 from mlhub.adapters import HASHING
 from mlhub.compare.comparison import order
 from mlhub.compare.direction import direction_of
@@ -99,13 +101,16 @@ def number_cell(value: float | None, row: Row) -> Part:
     return number(value), row.look.style("bad", bold=True) if odd else row.look.plain
 
 
-def state_cell(run: Run, look: Look, doing: str, *, marked: bool) -> list[Part]:
-    """The mark, and the state as a glyph and a word; while something is done to the run, what that is."""
-    mark = (theme.glyph(theme.MARK), look.run_style(run.id)) if marked else (" ", look.plain)
+def state_cell(run: Run, look: Look, doing: str, *, mark: str) -> list[Part]:
+    """The mark in its colour, and the state as a glyph and a word; while something is done to the run, what that is.
+
+    `mark` is empty where there is none.
+    """
+    marked = (theme.glyph(theme.MARK), Style(color=mark, bgcolor=look.back)) if mark else (" ", look.plain)
     if doing:
-        return [mark, (one_line(doing), look.style("warn"))]
+        return [marked, (one_line(doing), look.style("warn"))]
     words = f"{theme.state_glyph(run.status)} {_STATES.get(run.status, run.status)}"
-    return [mark, (words, look.status.get(run.status, look.plain))]
+    return [marked, (words, look.status.get(run.status, look.plain))]
 
 
 def status_cell(row: Row) -> Part:

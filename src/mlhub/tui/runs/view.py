@@ -67,7 +67,8 @@ class RunsView(View):
         self._arranged: tuple[object, ...] = ()
         self._touched: tuple[object, ...] = ()
         #: what a row's cells were made of, and the cells
-        self._made: dict[int, tuple[Run, Sketch | None, bool, int, tuple[Cell, ...]]] = {}
+        self._made: dict[int, tuple[Run, Sketch | None, str, int, tuple[Cell, ...]]] = {}
+        self._marks: tuple[tuple[object, ...], dict[int, str]] = ((), {})
         self._heads: dict[str, tuple[Group, bool, Banner]] = {}
         self._live = self._loaded = False
 
@@ -205,19 +206,27 @@ class RunsView(View):
         if not isinstance(key, int) or (run := self.model.run(key)) is None:
             return ()
         now = time.time()
-        sketch, marked, second = self.model.series.sketch(key), key in self.model.selection.marks, int(now)
+        sketch, mark, second = self.model.series.sketch(key), self._mark_of(key), int(now)
         made = self._made.get(key)
-        same = made is not None and made[0] is run and made[1] is sketch and made[2] == marked
+        same = made is not None and made[0] is run and made[1] is sketch and made[2] == mark
         if made is not None and same and (not run.active or made[3] == second):
             return made[4]
         row = Row(run, sketch, self.look, now, "" if self._roster.mixed else self._roster.metric)
         doing = self.model.feed.doing.get(key, "")
-        state = state_cell(run, self.look, doing if doing == run.condition else "", marked=marked)
+        state = state_cell(run, self.look, doing if doing == run.condition else "", mark=mark)
         cells = (state, self._words(run), *(field.cell(row) for field in self._fields))
         if made is not None and made[4] == cells:
             cells = made[4]
-        self._made[key] = (run, sketch, marked, second, cells)
+        self._made[key] = (run, sketch, mark, second, cells)
         return cells
+
+    def _mark_of(self, key: int) -> str:
+        """The colour of a marked run, as charts have it; empty of another."""
+        marks = tuple(run_id for run_id in self.model.selection.marks if run_id in self.model.runs.by_id)
+        of = (marks, self.look.name)
+        if of != self._marks[0]:
+            self._marks = (of, theme.colours_of(self.look, marks))
+        return self._marks[1].get(key, "")
 
     def _words(self, run: Run) -> Part:
         within = "  " if self._roster.grouped and run.group else ""
