@@ -140,7 +140,7 @@ def span(curves: Sequence[Curve], axis: str) -> tuple[float, float] | None:
     if not math.isfinite(high - low):
         return None
     if any(curve.live for curve in curves):
-        unit = 2 ** math.floor(math.log2(high - low)) / 4  # each new axis is all of the picture, sent anew
+        unit = 2 ** math.floor(math.log2(high - low)) / 2  # each new axis is all of the picture, sent anew
         ahead = low + math.ceil((high - low) / unit * 1.0001) * unit
         high = ahead if math.isfinite(ahead - low) else high
     return low, high

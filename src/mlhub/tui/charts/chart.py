@@ -189,12 +189,12 @@ class Chart(Widget):
         return curves, self._scale, words, self.size, self.look.name
 
     def _can_wait(self, tips: tuple[float, ...]) -> bool:
-        """Whether no curve has come on by as much as shows: a run that logs fast is drawn when there is a dot more."""
+        """Whether no curve has come on by as much as shows: a run that logs fast is drawn when there is a cell more."""
         window = self.window
         if window is None or time.monotonic() - self._when > _LATEST:
             return False
-        dot = (window[1] - window[0]) / (self.size.width * self._glyphs.wide)
-        return all(0 <= tip - before < dot / 2 for tip, before in zip(tips, self._tips, strict=True))
+        cell = (window[1] - window[0]) / self.size.width
+        return all(0 <= tip - before < cell for tip, before in zip(tips, self._tips, strict=True))
 
     @property
     def _head_rows(self) -> int:
