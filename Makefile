@@ -35,8 +35,11 @@ demo: setup  ## train on the built-in emoji set, evaluate, index, search
 	@echo '  mlhub show @last                       one of them'
 	@echo '  mlhub run quickstart training.seed=2   another training, in the background'
 
+# one worker more than there are cores: tests of processes and terminals wait more than they work
+WORKERS ?= $(shell n=$$(($$(nproc) + 1)); echo $$((n > 8 ? 8 : n)))
+
 test: setup  ## the whole test suite, on all cores
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 faults: setup  ## every fault a run may meet, with real processes: what was expected, what was seen
 	$(BIN)/python -m pytest tests/faults -q -p tests.faults.report

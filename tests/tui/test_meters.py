@@ -9,16 +9,16 @@ from mlhub.monitor import Gpu, GpuMemory, Memory
 from mlhub.tui.system.machine import Card, Reading
 from mlhub.tui.system.meters import Meters
 
-GB = 10**9
+GIB = 1 << 30
 
 
 def card(index: int = 0, busy: int = 93, heat: int = 74, used: float = 71, unified: bool = False) -> Card:
-    memory = GpuMemory(80 * GB, int(used * GB), unified)
+    memory = GpuMemory(80 * GIB, int(used * GIB), unified)
     return Card(Gpu(index, "NVIDIA H100", memory, busy, heat, 600.0, ()), "NVIDIA H100")
 
 
 def reading(*cards: Card, cpu: float | None = 41, left: float = 0.38, **more) -> Reading:
-    return Reading(at=1.0, cards=cards, cpu=cpu, memory=Memory(100 * GB, int(left * 100 * GB)), **more)
+    return Reading(at=1.0, cards=cards, cpu=cpu, memory=Memory(100 * GIB, int(left * 100 * GIB)), **more)
 
 
 def said(meters: Meters, of: Reading, room: int = 200) -> str:

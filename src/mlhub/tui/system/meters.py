@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 Words = list[tuple[str, str]]
 
-_GB = 10**9
+#: as cards are sold: an "80 GB" one has 80 of these, and 86 of 10^9 bytes
+_GIB = 1 << 30
 #: from here on a temperature is worth a colour; the alerts' own limits (`mlhub.runner.alerts.RULES`)
 WARM, HOT = 85, 95
 #: percent of memory in use from which on it is
@@ -84,7 +85,7 @@ class Meters:
     def _memory(self, name: str, used: int | None, total: int | None) -> str:
         if used is None or not total:
             return "–"
-        return f"{self._still(f'{name} memory', used / _GB, 1)}/{round(total / _GB)}G"
+        return f"{self._still(f'{name} memory', used / _GIB, 1)}/{round(total / _GIB)}G"
 
     def _host(self, reading: Reading) -> Words:
         total = reading.memory.total
