@@ -53,6 +53,12 @@ def start(run, **environment):
     )
 
 
+def has_stepped(run):
+    """The file alone says nothing: it is opened before the first step."""
+    records, _ = read_records(run / "metrics.jsonl")
+    return any(record.get("step") for record in records)
+
+
 def finish(process):
     output, _ = process.communicate(timeout=100)
     return process.returncode, output
@@ -122,7 +128,7 @@ def test_sigterm_keeps_the_last_checkpoint(tmp_path):
     run = make_home(tmp_path, configuration(max_epochs=100_000))
     process = start(run)
     deadline = time.monotonic() + 90
-    while not (run / "metrics.jsonl").exists() and time.monotonic() < deadline:
+    while not has_stepped(run) and time.monotonic() < deadline:
         time.sleep(0.05)  # paces the poll
     process.send_signal(signal.SIGTERM)
     code, output = finish(process)
