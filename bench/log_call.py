@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlhub.metrics import MetricWriter
+from mlhub.records import MetricWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,7 @@ from mlhub.runner.stop import stop
 WORK = """
 import os, sys, time
 sys.path.insert(0, sys.argv[2])
-from mlhub.metrics import MetricWriter
+from mlhub.records import MetricWriter
 for _ in range(7):
     if not os.fork():
         time.sleep(3600)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlhub.metrics import current_records
+from mlhub.records import current_records
 from mlhub.runner import identity, record
 
 #: waits for nobody: N records, a byte on its own file after each, E before it exits; ! if an earlier start still lives

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlhub.metrics import read_records
+from mlhub.records import read_records
 
 SCRIPT = """
 import sys, torch

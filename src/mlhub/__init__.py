@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mlhub.metrics import MetricWriter
+    from mlhub.records import MetricWriter
 
 __all__ = ["__version__", "log", "resume"]
 
@@ -47,7 +47,7 @@ def _open() -> MetricWriter | None:
     run_dir = os.environ.get("MLHUB_RUN_DIR")
     if not run_dir:
         return None
-    from mlhub.metrics import MetricWriter
+    from mlhub.records import MetricWriter
 
     _writer = MetricWriter(os.path.join(run_dir, "metrics.jsonl"))
     return _writer

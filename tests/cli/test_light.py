@@ -65,7 +65,7 @@ def test_the_package_itself_loads_nothing() -> None:
     assert set(done.stdout.split()) == {"__future__", "mlhub"}
 
 
-@pytest.mark.parametrize("module", ["mlhub.metrics", "mlhub.runner.supervise", "mlhub.store.texts"])
+@pytest.mark.parametrize("module", ["mlhub.records", "mlhub.runner.supervise", "mlhub.store.texts"])
 def test_what_runs_beside_a_training_is_standard_library_only(module: str) -> None:
     script = f"import sys; sys.path.insert(0, 'src'); import {module}"
     subprocess.run([sys.executable, "-I", "-S", "-c", script], check=True)

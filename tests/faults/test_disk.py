@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlhub.errors import MlhubError
-from mlhub.metrics import read_records
+from mlhub.records import read_records
 from mlhub.paths import RunPaths
 from mlhub.runner.stop import stop
 from mlhub.runner.truth import Verdict

@@ -11,7 +11,7 @@ from mlhub.hashing.checkpoint import Encoded
 from mlhub.hashing.evaluate import main, measure
 from mlhub.hashing.program import run
 from mlhub.hashing.protocol import plan
-from mlhub.metrics import read_records
+from mlhub.records import read_records
 
 BITS = (8, 64)
 

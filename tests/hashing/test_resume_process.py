@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from mlhub.hashing import checkpoint, state
-from mlhub.metrics import read_records
+from mlhub.records import read_records
 from tests.conftest import wait_until
 from tests.hashing.test_resume import ending, settings
 from tests.hashing.test_train import finish, make_home

@@ -20,7 +20,7 @@ from mlhub.config import (
 )
 from mlhub.hashing import checkpoint
 from mlhub.hashing.preset import validation_names
-from mlhub.metrics import read_records
+from mlhub.records import read_records
 from tests.hashing.conftest import make_dataset
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlhub.errors import MlhubError
-from mlhub.metrics import current_records, fold
+from mlhub.records import current_records, fold
 from mlhub.paths import RunPaths
 from mlhub.runner import archive
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlhub.metrics import MetricWriter
+from mlhub.records import MetricWriter
 from mlhub.runner.folder import rebuild
 from mlhub.runner.identity import boot_clock
 from mlhub.runner.reconcile import glance, refresh, refresh_active, settle

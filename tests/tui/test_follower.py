@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlhub.metrics import current_records, read_number
+from mlhub.records import current_records, read_number
 from mlhub.tui.charts import follower
 from mlhub.tui.charts.follower import Follower
 

@@ -195,7 +195,7 @@ def _write_parquet(read: Records, file: BinaryIO) -> None:
 
 def _kinds(read: Records) -> dict[str, str]:
     """Which type each column has: `int`, `float` or `text`."""
-    from mlhub.metrics import read_number
+    from mlhub.records import read_number
 
     kinds: dict[str, str] = {}
     for record in read():
@@ -209,7 +209,7 @@ def _kinds(read: Records) -> dict[str, str]:
 
 
 def _as(kind: str, value: object) -> object:
-    from mlhub.metrics import read_number
+    from mlhub.records import read_number
 
     if value is None or (kind == "int" and not isinstance(value, int)):
         return None

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from mlhub.adapters import HASHING
 from mlhub.compare import configs
 from mlhub.compare.direction import Direction, directions
-from mlhub.metrics import read_number
+from mlhub.records import read_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

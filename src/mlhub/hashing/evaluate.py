@@ -22,7 +22,7 @@ from mlhub.errors import MlhubError
 from mlhub.hashing import baselines, program, protocol
 from mlhub.hashing.codes import pack
 from mlhub.hashing.ranking import RECALL_AT, Retrieval, evaluate_codes, evaluate_float
-from mlhub.metrics import MetricWriter
+from mlhub.records import MetricWriter
 from mlhub.settings import Settings
 
 if TYPE_CHECKING:

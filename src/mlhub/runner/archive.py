@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from mlhub.errors import MlhubError
 from mlhub.files import write_json
-from mlhub.metrics import current_records, find_marks, fold, is_beyond, is_mark, read_records
+from mlhub.records import current_records, find_marks, fold, is_beyond, is_mark, read_records
 from mlhub.runner import columns, record
 from mlhub.runner.columns import LINE, Column
 
@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mlhub.metrics import Summary
+    from mlhub.records import Summary
     from mlhub.paths import RunPaths
 
 #: a longer line is no record of anybody's; a file that has one stays as it is

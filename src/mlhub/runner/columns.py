@@ -22,7 +22,7 @@ _MOST = 1000
 _FIRST = ("step", "epoch", "attempt", "time")
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
-#: as `mlhub.metrics` writes
+#: as `mlhub.records` writes
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -119,7 +119,7 @@ def _heads(columns: list[Column]) -> list[tuple[str, str]]:
 
 
 def _line(values: list[Any], heads: list[tuple[str, str]]) -> bytes:
-    """The line that `mlhub.metrics` would have written for these values."""
+    """The line that `mlhub.records` would have written for these values."""
     pairs = zip(heads, values, strict=True)
     return (
         "{" + ",".join(head + _text(value, kind) for (head, kind), value in pairs if value is not None) + "}\n"

@@ -57,7 +57,7 @@ class Progress:
         return tuple(found for found, _ in self._bad.values())
 
     def _take(self, data: bytes) -> None:
-        from mlhub.metrics import PLACE, read_number
+        from mlhub.records import PLACE, read_number
 
         for line in data.splitlines():
             try:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from mlhub.errors import NotFoundError, StoreError
-from mlhub.metrics import summarise
+from mlhub.records import summarise
 from mlhub.runner import identity, order
 from mlhub.runner.truth import NEVER_STARTED_SECONDS, Verdict, find_orphans_of, inspect
 from mlhub.store.runs import ACTIVE
@@ -23,7 +23,7 @@ from mlhub.text import now, seconds_between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mlhub.metrics import Summary
+    from mlhub.records import Summary
     from mlhub.paths import RunPaths
     from mlhub.store.runs import Run
     from mlhub.store.store import Store

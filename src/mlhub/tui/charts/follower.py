@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlhub.metrics import find_marks, read_marks
+from mlhub.records import find_marks, read_marks
 from mlhub.text import one_line
 from mlhub.tui.charts.points import LARGEST, MOST, Growing, Points, make_points
 from mlhub.tui.charts.records import Decoder
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mlhub.metrics import Mark
+    from mlhub.records import Mark
     from mlhub.tui.charts.records import Floats, Table
 
 #: bytes that become numbers at once: less than 3 ms, so that the screen is not kept waiting

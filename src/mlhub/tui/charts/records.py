@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import numpy as np
 
-from mlhub.metrics import PLACE, read_number
+from mlhub.records import PLACE, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -127,7 +127,7 @@ class Decoder:
 
 
 def _numbers(values: Iterable[object]) -> Column:
-    """The numbers among `values`, as `mlhub.metrics` reads them."""
+    """The numbers among `values`, as `mlhub.records` reads them."""
     found = [(row, number) for row, value in enumerate(values) if (number := read_number(value)) is not None]
     return Column(np.array([row for row, _ in found], np.intp), np.array([number for _, number in found], np.float64))
 

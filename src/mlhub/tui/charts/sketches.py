@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import numpy as np
 
-from mlhub.metrics import find_marks, is_mark, read_marks, read_number
+from mlhub.records import find_marks, is_mark, read_marks, read_number
 from mlhub.tui.charts.series import Sketch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from mlhub.metrics import Mark
+    from mlhub.records import Mark
 
 #: values of a sketch
 POINTS = 64

@@ -13,7 +13,7 @@ from mlhub.adapters import HASHING
 from mlhub.compare.comparison import order
 from mlhub.compare.direction import direction_of
 from mlhub.compare.render import spread_text
-from mlhub.metrics import read_number
+from mlhub.records import read_number
 from mlhub.query.values import find_config
 from mlhub.runner.reconcile import elapsed
 from mlhub.store.runs import step_of

@@ -282,7 +282,7 @@ def _past(home: Home, feed: Feed, now: float) -> Iterable[tuple[float, dict[str,
 
 
 def _tail(home: Home, run_id: int, now: float) -> Iterable[tuple[float, dict[str, float | None]]]:
-    from mlhub.metrics import read_number, read_records
+    from mlhub.records import read_number, read_records
 
     path = home.run(run_id).system
     try:

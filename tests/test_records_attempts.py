@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mlhub
-from mlhub.metrics import Mark, MetricWriter, current_records, find_marks, fold, read_records, summarise
+from mlhub.records import Mark, MetricWriter, current_records, find_marks, fold, read_records, summarise
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +125,7 @@ def test_a_mark_for_which_there_is_no_room_keeps_records_back_until_there_is(
 
     writer = MetricWriter(run / "metrics.jsonl")
     with monkeypatch.context() as patch:
-        patch.setattr("mlhub.metrics.os.write", full)
+        patch.setattr("mlhub.records.os.write", full)
         writer.log({"a": 1.0}, step=6)
     writer.log({"a": 1.0}, step=7)
     assert marks(run) == [(5, 2)]
@@ -324,8 +324,8 @@ def test_a_summary_made_in_any_pieces_is_that_of_the_records_that_hold(
     summary: dict[str, Record] = {}
     offset = 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mlhub.metrics._PART", part)
-        patch.setattr("mlhub.metrics._BLOCK", part)
+        patch.setattr("mlhub.records._PART", part)
+        patch.setattr("mlhub.records._BLOCK", part)
         for cut in (*sorted(cuts), len(data)):
             path.write_bytes(data[:cut])
             summary, offset = summarise(path, summary, offset, limit)
@@ -338,7 +338,7 @@ def test_a_summary_made_in_any_pieces_is_that_of_the_records_that_hold(
 def test_a_mark_found_where_a_block_ends_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "m", *BEFORE, "y" * 500, '{"step":2,"attempt":2,"time":1.0}')
     for block in range(1, 40):
-        monkeypatch.setattr("mlhub.metrics._BLOCK", block)
+        monkeypatch.setattr("mlhub.records._BLOCK", block)
         assert find_marks(tmp_path / "m")[0] == [Mark(len("\n".join((*BEFORE, "y" * 500))) + 1, 2, 2)]
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlhub.metrics import MetricWriter, fold, read_number, read_records
+from mlhub.records import MetricWriter, fold, read_number, read_records
 
 
 def test_what_is_logged_is_read_back(tmp_path: Path) -> None:
