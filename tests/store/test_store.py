@@ -146,8 +146,9 @@ def test_a_store_of_the_version_before_keeps_its_rows(home: Home) -> None:
     run = add(store, "calm-otter")
     store.close()
     connection = sqlite3.connect(home.database, isolation_level=None)
-    connection.execute("ALTER TABLE runs DROP COLUMN note")
-    connection.execute("UPDATE alembic_version SET version_num = '0002'")
+    for column in ("adapter", "project"):
+        connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+    connection.execute("UPDATE alembic_version SET version_num = '0003'")
     connection.close()
     assert Store.open(home).find("calm-otter") == run
 

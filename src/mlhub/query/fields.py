@@ -46,6 +46,8 @@ _WORDS: dict[str, Callable[[Run], Iterable[str | None]]] = {
     "group": lambda run: (run.group,),
     "tag": lambda run: run.tags,
     "signal": lambda run: (run.signal,),
+    "project": lambda run: (getattr(run, "project", None),),
+    "adapter": lambda run: (getattr(run, "adapter", None),),
 }
 _TEXTS: dict[str, Callable[[Run], Iterable[str | None]]] = {
     "name": lambda run: (run.name,),

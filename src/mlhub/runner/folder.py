@@ -110,6 +110,8 @@ def row_of(folder: Path, run_id: int) -> Run:
         group=_text(spec, "group"),
         tags=tags,
         note=note,
+        adapter=_text(spec, "adapter"),
+        project=_text(spec, "project"),
         preset=_text(spec, "preset"),
         created_at=_text(spec, "created_at") or "1970-01-01T00:00:00.000Z",
         host=_text(facts, "host") or _text(spec, "host") or "unknown",

@@ -63,6 +63,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     orphans: list[int] = []
     alerts: list[dict[str, Any]] = []
     note: str | None = None
+    adapter: str | None = None
+    project: str | None = None
 
     @property
     def active(self) -> bool:

@@ -63,6 +63,8 @@ class Store(QueueRows):
         slots: int = 0,
         retries: int = 0,
         claimed_boot: float | None = None,
+        adapter: str | None = None,
+        project: str | None = None,
     ) -> int:
         """Add a waiting run and return its id, at least `least_id`. Raises UsageError if the name is taken.
 
@@ -84,6 +86,8 @@ class Store(QueueRows):
             "slots": slots,
             "retries": retries,
             "claimed_boot": claimed_boot,
+            "adapter": adapter,
+            "project": project,
         }
         with explained(self.home):
             try:

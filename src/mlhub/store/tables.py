@@ -47,6 +47,8 @@ runs = Table(
     Column("orphans", Text, nullable=False, server_default="[]"),  # JSON list of pids that outlived a lost run
     Column("alerts", Text, nullable=False, server_default="[]"),  # JSON list, a cache over alerts.jsonl
     Column("note", Text),  # as tags, a copy of labels.json
+    Column("adapter", Text),  # what its command line was made by: which of its metrics matter
+    Column("project", Text),
     Index("ix_runs_orphaned", "id", sqlite_where=text("orphans != '[]'"), postgresql_where=text("orphans != '[]'")),
     Index(
         "ix_runs_retried",

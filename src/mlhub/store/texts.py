@@ -10,7 +10,7 @@ COLUMNS = (
     "id, name, kind, status, group_name, tags, preset, created_at, started_at, ended_at, attempt, exit_code, signal,"
     " reason, condition, pid, supervisor_pid, host, gpus, config, summary, summary_offset, summary_done, priority,"
     " place, after_runs, gpus_wanted, waiting, claimed_boot, slots, retries, duration, started_boot, orphans, alerts,"
-    " note"
+    " note, adapter, project"
 )
 
 REVISION = "SELECT version_num FROM alembic_version"
@@ -39,9 +39,9 @@ LAST_ID = "SELECT seq FROM sqlite_sequence WHERE name = 'runs'"
 
 ADD_RUN = """
 INSERT INTO runs (id, name, kind, status, group_name, tags, preset, created_at, host, config, priority, after_runs,
-       gpus_wanted, waiting, slots, retries, claimed_boot)
+       gpus_wanted, waiting, slots, retries, claimed_boot, adapter, project)
 VALUES (:id, :name, :kind, 'queued', :group_name, :tags, :preset, :created_at, :host, :config, :priority, :after_runs,
-       :gpus_wanted, 1, :slots, :retries, :claimed_boot)
+       :gpus_wanted, 1, :slots, :retries, :claimed_boot, :adapter, :project)
 """
 
 START_RUN = """
@@ -141,8 +141,8 @@ FORGET_RUN = "DELETE FROM runs WHERE id = :id"
 RESTORE_RUN = """
 INSERT INTO runs (id, name, kind, status, group_name, tags, preset, created_at, started_at, ended_at, attempt,
        exit_code, signal, reason, condition, pid, supervisor_pid, host, gpus, config, priority, place, after_runs,
-       gpus_wanted, waiting, slots, retries, duration, note)
+       gpus_wanted, waiting, slots, retries, duration, note, adapter, project)
 VALUES (:id, :name, :kind, :status, :group_name, :tags, :preset, :created_at, :started_at, :ended_at, :attempt,
        :exit_code, :signal, :reason, :condition, :pid, :supervisor_pid, :host, :gpus, :config, :priority, :place,
-       :after_runs, :gpus_wanted, :waiting, :slots, :retries, :duration, :note)
+       :after_runs, :gpus_wanted, :waiting, :slots, :retries, :duration, :note, :adapter, :project)
 """
