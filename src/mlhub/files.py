@@ -15,14 +15,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
 
 
-def read_regular(path: Path) -> bytes:
-    """All of a file. Raises OSError also for a pipe or a device, which would be waited for for ever."""
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return file.read()
+def open_regular(path: Path) -> BinaryIO:
+    """A file to read. Raises OSError also for a pipe or a device, which would be waited for for ever, and a folder."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return file
+
+
+def read_regular(path: Path, limit: int = -1) -> bytes:
+    """All of a regular file, or its first `limit` bytes. Raises OSError, also for what is none."""
+    with open_regular(path) as file:
+        return file.read(limit)
 
 
 def replace_bytes(path: Path, data: bytes) -> None:
