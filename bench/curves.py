@@ -52,7 +52,7 @@ def open_one(path: Path) -> None:
     """In a process of its own: how long until something is seen, until all is there, and how long others must wait."""
     import numpy  # noqa: F401, ICN001 - the screen has it by then
 
-    from mlhub.tui.charts.follower import Follower
+    from mlhub.curves.follower import Follower
 
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     worst, ended = [0.0], threading.Event()
@@ -114,7 +114,7 @@ def bench_opening(folder: Path, points: int) -> None:
 
 def bench_tail(folder: Path) -> None:
     """A run at 100 records a second, looked at four times a second, on top of all that was read."""
-    from mlhub.tui.charts.follower import Follower
+    from mlhub.curves.follower import Follower
 
     path = folder / "5.jsonl"
     follower = Follower(path)
@@ -135,10 +135,10 @@ def bench_tail(folder: Path) -> None:
 def bench_paint(folder: Path) -> None:
     import numpy as np
 
-    from mlhub.tui.charts.axes import Curve, Scale
-    from mlhub.tui.charts.curves import smooth
-    from mlhub.tui.charts.follower import Follower
-    from mlhub.tui.charts.plot import Glyphs, Plotter
+    from mlhub.curves.axes import Curve, Scale
+    from mlhub.curves.follower import Follower
+    from mlhub.curves.plot import Glyphs, Plotter
+    from mlhub.curves.traces import smooth
 
     follower = Follower(folder / "1.jsonl")
     while follower.busy or not follower.metrics:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from textual.app import App
 
+from mlhub.curves.axes import Curve, Scale
+from mlhub.curves.follower import Events, MetricSeries
+from mlhub.curves.points import make_points
 from mlhub.tui import theme
-from mlhub.tui.charts.axes import Curve, Scale
 from mlhub.tui.charts.chart import Chart
-from mlhub.tui.charts.follower import Events, MetricSeries
-from mlhub.tui.charts.points import make_points
 from tests.tui.conftest import screen_text
 
 

@@ -1,6 +1,6 @@
 """A chart of curves: a row that says what it is and its values, below it a picture of dots. Repaints changed cells.
 
-What is drawn and where is `mlhub.tui.charts.plot`'s; which curves, of which part, is said by `show`.
+What is drawn and where is `mlhub.curves.plot`'s; which curves, of which part, is said by `show`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from mlhub.curves import axes
+from mlhub.curves.axes import Curve, Scale, read_at
+from mlhub.curves.plot import INFINITE, NO_NUMBER, Glyphs, Picture, Plotter, column_of, x_of
 from mlhub.text import fit, one_line, size, width
 from mlhub.tui import theme
-from mlhub.tui.charts import axes
-from mlhub.tui.charts.axes import Curve, Scale, read_at
 from mlhub.tui.charts.pages import SYSTEM
-from mlhub.tui.charts.plot import INFINITE, NO_NUMBER, Glyphs, Picture, Plotter, column_of, x_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

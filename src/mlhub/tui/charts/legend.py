@@ -9,14 +9,14 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from mlhub.curves.axes import Scale, read_at
 from mlhub.text import fit, number, pad, width
 from mlhub.tui import theme
-from mlhub.tui.charts.axes import Scale, read_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlhub.tui.charts.axes import Curve
+    from mlhub.curves.axes import Curve
     from mlhub.tui.theme import Look
 
 _NAME = 22

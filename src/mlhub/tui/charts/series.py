@@ -1,6 +1,6 @@
 """Metric series of runs, read in a thread by byte offsets and kept as arrays; what charts and sparklines are drawn of.
 
-Files are `charts.follower`'s and `mlhub.tui.charts.sketches`', which load numpy: here that is left to the thread.
+Files are `curves.follower`'s and `mlhub.tui.charts.sketches`', which load numpy: here that is left to the thread.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from mlhub.curves.follower import Follower, MetricSeries
     from mlhub.paths import Home
     from mlhub.store.runs import Run
-    from mlhub.tui.charts.follower import Follower, MetricSeries
     from mlhub.tui.charts.sketches import Sketcher
 
 #: seconds between two looks at files that are written to, and at others
@@ -157,7 +157,8 @@ class SeriesBook:
             self._again.set()
 
     def _work(self) -> None:
-        from mlhub.tui.charts import follower, sketches  # noqa: F401 - numpy, some 100 ms, here and not in the screen's thread
+        from mlhub.curves import follower  # noqa: F401
+        from mlhub.tui.charts import sketches  # noqa: F401 - numpy, some 100 ms, here and not in the screen's thread
 
         while not self._ended.is_set():
             self._again.clear()
@@ -206,7 +207,7 @@ class SeriesBook:
         changed = book.follower.advance(_TURN)
         if self._system:
             if book.system is None:
-                from mlhub.tui.charts.follower import Follower
+                from mlhub.curves.follower import Follower
 
                 book.system = Follower(self._home.run(book.run.id).system, most=1 << 18)
             changed = book.system.advance(_TURN) or changed
@@ -230,7 +231,7 @@ class SeriesBook:
         self.version += 1
 
     def _open(self, book: _Book) -> None:
-        from mlhub.tui.charts.follower import Follower
+        from mlhub.curves.follower import Follower
 
         path = self._home.run(book.run.id).metrics
         if _is_packed(path):
@@ -242,10 +243,10 @@ class SeriesBook:
 
     def _unpack(self, book: _Book, path: Path) -> None:
         """Metrics that were compacted: make them lines again, in a file without a name."""
+        from mlhub.curves.follower import Follower
         from mlhub.errors import MlhubError
         from mlhub.runner import archive
         from mlhub.text import one_line
-        from mlhub.tui.charts.follower import Follower
 
         try:
             with archive.opened(path) as file:

@@ -1,6 +1,6 @@
 """A run at a glance, from the end of its metrics and a few places of them: what a row in a table shows of its curve.
 
-A file is read again only where it has grown. Whole series are `mlhub.tui.charts.follower`'s.
+A file is read again only where it has grown. Whole series are `mlhub.curves.follower`'s.
 """
 
 from __future__ import annotations

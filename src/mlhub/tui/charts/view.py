@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from mlhub.curves import axes
+from mlhub.curves.axes import Scale
+from mlhub.curves.traces import SMOOTHING
 from mlhub.text import one_line
-from mlhub.tui.charts import axes, pages
-from mlhub.tui.charts.axes import Scale
+from mlhub.tui.charts import pages
 from mlhub.tui.charts.chart import Chart, curve_of
-from mlhub.tui.charts.curves import SMOOTHING
 from mlhub.tui.charts.legend import HEADINGS, Entry, Legend, values_of
 from mlhub.tui.charts.page import MetricLine, Page
 from mlhub.tui.keys import bindings
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from textual.widget import Widget
     from textual.widgets import Input
 
+    from mlhub.curves.axes import Curve
     from mlhub.store.runs import Run
-    from mlhub.tui.charts.axes import Curve
     from mlhub.tui.charts.series import RunSeries
 
 _T = TypeVar("_T")

@@ -13,8 +13,8 @@ from mlhub.adapters import HASHING
 from mlhub.compare.comparison import order
 from mlhub.compare.direction import direction_of
 from mlhub.compare.render import spread_text
-from mlhub.records import read_number
 from mlhub.query.values import find_config
+from mlhub.records import read_number
 from mlhub.runner.reconcile import elapsed
 from mlhub.store.runs import step_of
 from mlhub.text import local_time, number, one_line, pad

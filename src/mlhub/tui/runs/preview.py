@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlhub.tui.theme import Look
 
 _WHO = "preview"
-_MODULES = ("mlhub.tui.charts.chart", "mlhub.tui.charts.plot")
+_MODULES = ("mlhub.tui.charts.chart", "mlhub.curves.plot")
 
 
 class Preview(Widget):
@@ -41,7 +41,7 @@ class Preview(Widget):
         if self._chart is None or not self.size.height or (drawn == self._drawn and not self._chart.waiting):
             return
         self._drawn = drawn
-        from mlhub.tui.charts.axes import Scale
+        from mlhub.curves.axes import Scale
         from mlhub.tui.charts.chart import curve_of
 
         curve = None

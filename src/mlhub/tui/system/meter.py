@@ -9,7 +9,7 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mlhub.tui.dots import BITS
+from mlhub.curves.dots import BITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlhub.curves import follower
+from mlhub.curves.follower import Follower
 from mlhub.records import current_records, read_number
-from mlhub.tui.charts import follower
-from mlhub.tui.charts.follower import Follower
 
 
 @pytest.fixture

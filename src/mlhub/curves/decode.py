@@ -1,7 +1,7 @@
 """Lines of metric records as columns of numbers, fast: a struct made for the file's keys, numpy for its columns.
 
 What is no JSON object is passed over, what is no number is no value. Not the place where files are opened or followed,
-and no word on attempts: `mlhub.tui.charts.follower` does that.
+and no word on attempts: `mlhub.curves.follower` does that.
 """
 
 from __future__ import annotations

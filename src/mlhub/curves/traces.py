@@ -1,7 +1,7 @@
 """From points to what is drawn of them: buckets with their extremes, smoothing, lines in dots. Pure numpy.
 
 A window of up to a million points costs a fraction of a millisecond: where many fall into one column, sums and extremes
-of whole blocks are taken (`charts.points`). Axes are `mlhub.tui.charts.axes`', the picture is put together in `plot`.
+of whole blocks are taken (`curves.points`). Axes are `mlhub.curves.axes`', the picture is put together in `plot`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mlhub.tui.charts.points import BLOCK
-from mlhub.tui.dots import BITS
+from mlhub.curves.dots import BITS
+from mlhub.curves.points import BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from mlhub.tui.charts.points import Points
-    from mlhub.tui.charts.records import Floats
+    from mlhub.curves.decode import Floats
+    from mlhub.curves.points import Points
 
     Bits = NDArray[np.uint8]
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlhub.tui.charts.points import BLOCK, Growing
+from mlhub.curves.points import BLOCK, Growing
 
 
 def grow(values, most=1 << 20, step=None):

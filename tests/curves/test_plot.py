@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlhub.tui.charts.axes import Curve, Scale, read_at
-from mlhub.tui.charts.follower import Events, MetricSeries
+from mlhub.curves.axes import Curve, Scale, read_at
+from mlhub.curves.follower import Events, MetricSeries
+from mlhub.curves.plot import Glyphs, Plotter, column_of, x_of
+from mlhub.curves.points import make_points
 from mlhub.tui.charts.legend import values_of
-from mlhub.tui.charts.plot import Glyphs, Plotter, column_of, x_of
-from mlhub.tui.charts.points import make_points
 
 
 def events(*steps, old=False, value=np.nan):

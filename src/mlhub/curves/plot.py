@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mlhub.tui.charts import axes
-from mlhub.tui.charts.curves import SMOOTHING, band, braille, stroke, trace
-from mlhub.tui.charts.points import LARGEST
+from mlhub.curves import axes
+from mlhub.curves.points import LARGEST
+from mlhub.curves.traces import SMOOTHING, band, braille, stroke, trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from mlhub.tui.charts.axes import Curve, Scale
-    from mlhub.tui.charts.curves import Trace
-    from mlhub.tui.charts.records import Floats
+    from mlhub.curves.axes import Curve, Scale
+    from mlhub.curves.decode import Floats
+    from mlhub.curves.traces import Trace
 
     Inks = Callable[..., int]
 

@@ -15,9 +15,9 @@ from mlhub.text import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlhub.tui.charts.follower import MetricSeries
-    from mlhub.tui.charts.points import Points
-    from mlhub.tui.charts.records import Floats
+    from mlhub.curves.decode import Floats
+    from mlhub.curves.follower import MetricSeries
+    from mlhub.curves.points import Points
 
 #: what x may be, and in words
 AXES = {"step": "step", "time": "relative time", "clock": "wall time", "epoch": "epoch"}

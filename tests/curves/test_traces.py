@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlhub.tui.charts.curves import braille, bucket, smooth, stroke, trace
-from mlhub.tui.charts.points import make_points
+from mlhub.curves.points import make_points
+from mlhub.curves.traces import braille, bucket, smooth, stroke, trace
 
 
 def make(values, step=None):

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlhub.curves.decode import Decoder
+from mlhub.curves.points import LARGEST, MOST, Growing, Points, make_points
 from mlhub.records import find_marks, read_marks
 from mlhub.text import one_line
-from mlhub.tui.charts.points import LARGEST, MOST, Growing, Points, make_points
-from mlhub.tui.charts.records import Decoder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from mlhub.curves.decode import Floats, Table
     from mlhub.records import Mark
-    from mlhub.tui.charts.records import Floats, Table
 
 #: bytes that become numbers at once: less than 3 ms, so that the screen is not kept waiting
 _PIECE = 1 << 17

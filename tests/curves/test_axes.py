@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlhub.tui.charts.axes import (
+from mlhub.curves.axes import (
     Curve,
     axis_ticks,
     ends,
@@ -23,8 +23,8 @@ from mlhub.tui.charts.axes import (
     time_ticks,
     time_words,
 )
-from mlhub.tui.charts.follower import Events, MetricSeries
-from mlhub.tui.charts.points import make_points
+from mlhub.curves.follower import Events, MetricSeries
+from mlhub.curves.points import make_points
 
 NONE = Events(np.array([]), np.array([]), np.array([], np.int8), np.array([], bool))
 
