@@ -84,6 +84,11 @@ class RunPaths:
     def artifacts(self) -> Path:
         return self.root / "artifacts"
 
+    @property
+    def artifact_index(self) -> Path:
+        """What was kept by `mlhub.log_artifact` and its like, one record a line."""
+        return self.root / "artifacts.jsonl"
+
     def attempt(self, number: int) -> AttemptPaths:
         return AttemptPaths(self.root / "attempts" / str(number))
 
