@@ -30,7 +30,8 @@ class Settings:
 
     `notify`: apprise URLs, spaces between them; they hold secrets and appear in no message. `notify_on`: words of
     NOTIFY_ON. `log_limit_mb`: a longer log is compressed but for its newest part. Ages in days: removed runs stay in
-    the trash, metrics of ended runs become a compact file, their logs are compressed.
+    the trash, metrics of ended runs become a compact file, their logs are compressed. `aliases` is a table of the file
+    alone: words for longer command lines, which are `mlhub.cli.alias`'s.
     """
 
     home: str = ""
@@ -51,6 +52,7 @@ class Settings:
     trash_days: int = field(default=7, metadata={"least": 0})
     compact_days: int = field(default=30, metadata={"least": 0})
     compress_log_days: int = field(default=7, metadata={"least": 0})
+    aliases: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -66,7 +68,7 @@ class Settings:
             elif key.name in table:
                 values[key.name] = _check(f"{path}: {key.name}", table[key.name], key, "Mend the value.")
         values["home"] = root
-        return cls(**values)  # type: ignore[arg-type]  # checked key by key above
+        return cls(**values, aliases=_aliases(path, table.get("aliases", {})))  # type: ignore[arg-type]  # checked key by key above
 
     def to_home(self) -> Home:
         """The folders these settings name, absolute, `~` expanded."""
@@ -76,6 +78,8 @@ class Settings:
             data=_folder(self.data_dir) if self.data_dir else root / "data",
             checkpoints=_folder(self.checkpoint_dir) if self.checkpoint_dir else None,
             logs=_folder(self.log_dir) if self.log_dir else None,
+            projects=_folder(self.projects_dir) if self.projects_dir else None,
+            venvs=_folder(self.venvs_dir) if self.venvs_dir else None,
         )
 
 
@@ -91,7 +95,25 @@ def _default_home() -> str:
 
 def _known() -> list[Field[Value]]:
     """The keys that file and environment may name."""
-    return [key for key in fields(Settings) if key.name != "home"]
+    return [key for key in fields(Settings) if key.name not in ("home", "aliases")]
+
+
+def _aliases(path: Path, table: object) -> dict[str, str]:
+    """Raises ConfigError if it is no table of texts; what they mean is not looked at here."""
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: aliases: expected a table", 'For example: [aliases], and below it: l = "ls -n 5"')
+    for name, words in table.items():
+        if not isinstance(words, str):
+            raise ConfigError(f"{path}: aliases.{name}: expected text, got {words!r}", 'For example: l = "ls -n 5"')
+    return table
+
+
+def mentions_aliases(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether config.toml may have a table of aliases: a look at its bytes, where reading TOML would take too long."""
+    try:
+        return b"aliases" in read_regular(_folder(environment.get("MLHUB_HOME") or _default_home()) / "config.toml")
+    except OSError:
+        return False
 
 
 def _parse(key: Field[Value], text: str) -> object:
@@ -134,7 +156,7 @@ def _read_toml(path: Path) -> dict[str, object]:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # not all of what it can't read is a TOMLDecodeError
         raise ConfigError(f"{path}: not valid TOML: {error}", "Mend the line it names.") from error
-    known = [key.name for key in _known()]
+    known = [*(key.name for key in _known()), "aliases"]
     for name in table:
         if name not in known:
             raise ConfigError(f"{path}: unknown key {name!r}", f"Known keys: {', '.join(known)}.")

@@ -1,19 +1,139 @@
-"""The table of commands. Each family has a file; only typer and the standard library are imported at the top of any."""
+"""The table of commands: what each is called, where it is, and in which part of `mlhub --help` it stands.
+
+A command's module is imported, and the command built, only when it is asked for: to build all of them takes longer than
+`mlhub ls`. Only typer and the standard library are imported at the top of any of these modules.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 import typer
+from typer.core import TyperGroup
 
 from mlhub import __version__
-from mlhub.cli import data, house, jobs, labels, logs, machine, metrics, notify, queue, resume, run, runs, search, top
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
+
+    from typer.core import TyperCommand
+
+#: what users do, and with which commands: `name: "module:function"` of `mlhub.cli`, a function or a Typer; behind a
+#: second colon the class of the command, where it is one of its own
+SECTIONS: dict[str, dict[str, str]] = {
+    "Start and stop": {
+        "run": "run:run:RunCommand",
+        "stop": "runs:stop",
+        "resume": "resume:resume",
+        "rerun": "resume:rerun",
+        "queue": "queue:app",
+    },
+    "Watch": {
+        "top": "top:top",
+        "ls": "runs:ls",
+        "show": "runs:show",
+        "logs": "logs:logs",
+        "notify": "notify:app",
+    },
+    "Compare": {
+        "metrics": "metrics:metrics",
+        "tag": "labels:tag",
+        "note": "labels:note",
+    },
+    "Data and search": {
+        "data": "data:app",
+        "eval": "jobs:evaluate",
+        "index": "jobs:index",
+        "search": "search:search",
+    },
+    "House": {
+        "rm": "house:rm",
+        "gc": "house:gc",
+        "gpu": "machine:gpu",
+        "doctor": "machine:doctor",
+        "alias": "alias:app",
+    },
+}
+COMMANDS = {name: place for section in SECTIONS.values() for name, place in section.items()}
+
+Built = Any  # a command or a group as Typer builds it: the base of both is in no public module
+
+
+@lru_cache
+def build(name: str) -> Built:
+    """The command of that name. Raises KeyError if there is none."""
+    module, function, *cls = COMMANDS[name].split(":")
+    room = import_module(f"mlhub.cli.{module}")
+    found = getattr(room, function)
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name)
+        return typer.main.get_group(alone).commands[name]
+    command_class: type[TyperCommand] | None = getattr(room, cls[0]) if cls else None
+    alone.command(name, cls=command_class)(found)
+    return typer.main.get_command(alone)
+
+
+class Commands(TyperGroup):
+    """All of mlhub, its commands built when they are asked for; a word that is none of them may be an alias."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 - Typer does not export its type
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Built:  # noqa: ANN401, ARG002
+        return build(cmd_name) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Built, list[str]]:  # noqa: ANN401
+        from mlhub.cli.alias import check_not_hidden, expand
+
+        if args[0] in COMMANDS:
+            check_not_hidden(args[0])
+        else:
+            args = expand(args)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        longest = max(map(len, COMMANDS))
+        for title, names in SECTIONS.items():
+            rows = [
+                (name.ljust(longest), summary(build(name), formatter.width - longest - 4))
+                for name in names
+                if not build(name).hidden
+            ]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+        from mlhub.cli.alias import shown
+
+        if rows := [(name.ljust(longest), words) for name, words in shown(formatter.width - longest - 4)]:
+            with formatter.section("Your aliases"):
+                formatter.write_dl(rows)
+
+
+def summary(command: Built, columns: int = 1000) -> str:
+    """What a command does, in at most so many columns: its first sentence, or as many whole clauses of it as fit."""
+    text = " ".join((command.help or "").partition("\b")[0].partition("\n\n")[0].split())
+    sentence = text.split(". ")[0].removesuffix(".")
+    while len(sentence) > columns and (cut := max(sentence.rfind(sign) for sign in (": ", "; ", ", ", " ("))) > 0:
+        sentence = sentence[:cut]
+    return sentence if len(sentence) <= columns else sentence[: columns - 1].rstrip() + "…"
+
+
+def walk() -> Iterator[tuple[tuple[str, ...], Built]]:
+    """Every command and every sub-command, by the words that call it."""
+    for name in COMMANDS:
+        command = build(name)
+        yield (name,), command
+        for sub, below in getattr(command, "commands", {}).items():
+            yield (name, sub), below
+
 
 app = typer.Typer(
     name="mlhub",
+    cls=Commands,
     no_args_is_help=True,
+    add_completion=False,  # `mlhub completion`: Typer's own scripts hand names to the shell's eval
     rich_markup_mode=None,  # Typer's rich help alone costs 16 times an empty Python
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -32,30 +152,3 @@ def mlhub(
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
 ) -> None:
     """Start, watch, compare and search training runs from the terminal."""
-
-
-def _add(name: str, function: Callable[..., object], cls: type | None = None) -> None:
-    app.command(name, cls=cls)(function)
-
-
-_add("run", run.run, run.RunCommand)
-_add("ls", runs.ls)
-_add("top", top.top)
-_add("show", runs.show)
-_add("logs", logs.logs)
-_add("metrics", metrics.metrics)
-_add("stop", runs.stop)
-_add("resume", resume.resume)
-_add("rerun", resume.rerun)
-_add("tag", labels.tag)
-_add("note", labels.note)
-_add("rm", house.rm)
-_add("gc", house.gc)
-_add("eval", jobs.evaluate)
-_add("index", jobs.index)
-_add("search", search.search)
-_add("gpu", machine.gpu)
-_add("doctor", machine.doctor)
-app.add_typer(data.app, name="data")
-app.add_typer(queue.app, name="queue")
-app.add_typer(notify.app, name="notify")
