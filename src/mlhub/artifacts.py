@@ -165,6 +165,14 @@ def keep_table(
     _keep(run, about, step, ".json", lambda to: _write(to, data))
 
 
+def _is_folder(path: str) -> bool:
+    """Whether it is a folder; else it is a file. Raises ValueError for a pipe or device, OSError if it is not there."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise ValueError(f"{path}: neither a file nor a folder")
+    return stat.S_ISDIR(mode)
+
+
 def _keep(run: Path, about: dict[str, object], step: int | None, suffix: str, write: Callable[[str], object]) -> None:
     """Write the file under another name, give it its own, list it. A full disk loses it, never the training."""
     name = _text(about["name"])
