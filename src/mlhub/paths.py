@@ -32,6 +32,16 @@ class RunPaths:
         return self.root / "system.jsonl"
 
     @property
+    def config_json(self) -> Path:
+        """The same for a program that reads JSON; only there for one."""
+        return self.root / "config.json"
+
+    @property
+    def invocation(self) -> Path:
+        """How config and script became the command line, for `rerun`; 0600, as the words may hold anything."""
+        return self.root / "invocation.json"
+
+    @property
     def log(self) -> Path:
         return self.root / "output.log"
 
@@ -139,6 +149,8 @@ class Home:
     data: Path
     checkpoints: Path | None = None
     logs: Path | None = None
+    projects: Path | None = None
+    venvs: Path | None = None
 
     @property
     def database(self) -> Path:
@@ -166,3 +178,22 @@ class Home:
 
     def dataset(self, name: str) -> Path:
         return self.data / name
+
+    @property
+    def adapters(self) -> Path:
+        """Adapters of the user's own, a YAML file each."""
+        return self.root / "adapters"
+
+    @property
+    def registry(self) -> Path:
+        """What projects there are, a JSON file each."""
+        return self.root / "registry"
+
+    @property
+    def clones(self) -> Path:
+        """The projects that were cloned, a folder each."""
+        return self.projects or self.root / "projects"
+
+    def venv(self, project: str) -> Path:
+        """The virtual environment that is a project's own."""
+        return (self.venvs or self.root / "venvs") / project
