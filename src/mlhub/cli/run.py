@@ -54,6 +54,12 @@ def run(
     grace: Annotated[
         float | None, typer.Option(help="Seconds between TERM and KILL on a stop (60 for a preset, else 10).", min=0)
     ] = None,
+    venv: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run the command in this virtual environment.")
+    ] = None,
+    python: Annotated[str | None, typer.Option(metavar="PATH", help="Run the script with this Python.")] = None,
+    cwd: Annotated[Path | None, typer.Option(metavar="DIR", help="Run the command in this folder.")] = None,
+    no_capture: Annotated[bool, typer.Option("--no-capture", help="Leave its training alone: record nothing.")] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Return when it has ended; exit 0 only if it completed.")
     ] = False,
@@ -67,7 +73,8 @@ def run(
     mlhub run quickstart                          a preset that ships with mlhub
     mlhub run configs/mine.yaml training.seed=2   your own, one key changed
     mlhub run --name base -f quickstart           named, its log followed
-    mlhub run -- python train.py --epochs 3       any command
+    mlhub run -- python train.py --epochs 3       any command; a Lightning Trainer in it is captured
+    mlhub run --venv ../old/.venv -- python a.py  the same in another virtual environment
     mlhub run --gpus 2 --after base mine.yaml     when run base has completed and two GPUs are free
     mlhub run --queue --retries 2 mine.yaml       in its turn; resumed from its checkpoint after a crash
     """
@@ -75,6 +82,7 @@ def run(
     check_follow(follow=follow, json=json)
     request = _request(context.meta.get("mlhub.command", ()), words or [], name, group, tuple(tag or ()), grace)
     request = replace(request, queue=queue, priority=priority, gpus=gpus, retries=retries, stop_on_nan=stop_on_nan)
+    request = _placed(request, venv, python, cwd, capture=not no_capture)
     if dry_run:
         return _show_plan(request, as_json=json)
     from mlhub.cli.hub import open_hub
@@ -138,6 +146,27 @@ def _request(
     )
 
 
+def _placed(request: Request, venv: Path | None, python: str | None, cwd: Path | None, *, capture: bool) -> Request:
+    """The request in its folder and with its Python. Raises UsageError."""
+    from mlhub.capture import find_python, python_of, with_python
+    from mlhub.errors import UsageError
+
+    option = "--venv" if venv else "--python" if python else "--cwd" if cwd else None
+    if option and request.config is not None:
+        raise UsageError(f"{option} is for a command behind --; a preset has its own", "Leave it out.")
+    if venv and python:
+        raise UsageError("both --venv and --python", "Give one of them.")
+    if cwd and not cwd.is_dir():
+        raise UsageError(f"--cwd {cwd}: no such folder", "Name the folder that the command is to run in.")
+    command = request.command
+    if venv:
+        command = with_python(command, python_of(venv), must=False)
+    elif python:
+        command = with_python(command, find_python(python), must=True)
+    folder = Path(os.path.abspath(cwd)) if cwd else request.cwd
+    return replace(request, command=command, cwd=folder, venv=venv, capture=capture)
+
+
 def check_follow(*, follow: bool, json: bool) -> None:
     """Raises UsageError for two that can't go together."""
     from mlhub.errors import UsageError
@@ -168,24 +197,34 @@ def _show_plan(request: Request, *, as_json: bool) -> int:
     folder = home.run(next_id(home)).root
     if as_json:
         config = msgspec.to_builtins(request.config) if request.config else {}
-        emit_json(
-            {"config": config, "command": redact_command(request.command), "cwd": str(request.cwd), "dir": str(folder)}
-        )
+        plan = {"config": config, "command": redact_command(request.command), "cwd": str(request.cwd)}
+        plan |= {"venv": str(request.venv.absolute()) if request.venv else None, "capture": _captured(request)}
+        emit_json(plan | {"dir": str(folder)})
         return 0
     if request.config is not None:
         say(f"# {request.preset}, resolved")
         say(request.config.to_yaml())
     say(f"command  {shlex.join(redact_command(request.command))}")
     say(f"cwd      {request.cwd}")
+    if request.venv:
+        say(f"venv     {request.venv.absolute()}")
+    say(f"capture  {'on' if _captured(request) else 'off'}")
     say(f"folder   {folder}")
     say("dry run: nothing was started")
     return 0
 
 
+def _captured(request: Request) -> bool:
+    from mlhub.capture import is_own
+
+    return request.capture and not is_own(request.command)
+
+
 def announce(hub: Hub, run: Run, *, wait: bool, follow: bool, as_json: bool, log_from: int = 0) -> int:
     """Say what was started, and stay with it as long as was asked (the log from byte `log_from`). The exit status."""
-    from mlhub.cli.logs import follow_run, wait_for
+    from mlhub.cli.logs import follow_run
     from mlhub.cli.out import emit_json, say, tell
+    from mlhub.cli.wait import until_ended
     from mlhub.text import one_line
 
     if not as_json:
@@ -203,7 +242,7 @@ def announce(hub: Hub, run: Run, *, wait: bool, follow: bool, as_json: bool, log
     if follow:
         run = follow_run(hub, run, start=log_from)
     elif wait:
-        run = wait_for(hub, run)
+        run = until_ended(hub, run)
     if as_json:
         emit_json(run.to_json())
     elif wait or follow:

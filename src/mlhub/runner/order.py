@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlhub import capture
 from mlhub.runner import identity, record
 from mlhub.runner.folder import numbered
 
@@ -32,13 +33,20 @@ _NOT_PASSED_ON = ("MLHUB_CONFIG", "MLHUB_RUN_TOKEN", "MLHUB_ATTEMPT", "MLHUB_RUN
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One start of a run, as a user asked for it. `grace` in seconds."""
+    """One start of a run, as a user asked for it. `grace` in seconds.
+
+    `venv` (a folder), `capture` and `environment` are kept with the run and come on top of whatever `env` it is
+    started with: `env` is the shell's, which a resume takes anew.
+    """
 
     argv: tuple[str, ...]
     cwd: Path
     env: dict[str, str]
     grace: float = 10.0
     stop_on_nan: bool = False
+    venv: str | None = None
+    capture: bool = True
+    environment: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_shell(cls, argv: tuple[str, ...], cwd: Path, **more: Any) -> Order:  # noqa: ANN401 - its own fields
@@ -70,7 +78,18 @@ def read(paths: RunPaths, attempt: int) -> Order | None:
         env=env,
         grace=record.real(tree, "grace") or 0.0,
         stop_on_nan=tree.get("stop_on_nan") is True,
+        **_around(tree),
     )
+
+
+def _around(tree: record.Tree) -> dict[str, Any]:
+    """What an order's file says of what is put around the command, every field checked for its type."""
+    extra = record.part(tree, "environment") or {}
+    return {
+        "venv": record.text(tree, "venv") or None,
+        "capture": tree.get("capture") is not False,
+        "environment": {name: value for name, value in extra.items() if isinstance(value, str)},
+    }
 
 
 def forget(paths: RunPaths, *attempts: int) -> None:
@@ -119,6 +138,9 @@ def write_facts(paths: RunPaths, run: Run, given: Order | None = None) -> None:
             "cwd": str(given.cwd),
             "grace": given.grace,
             "stop_on_nan": given.stop_on_nan,
+            "venv": given.venv,
+            "capture": given.capture,
+            "environment": given.environment,
         }
     facts |= {
         "attempt": run.attempt,
@@ -136,18 +158,19 @@ def write_facts(paths: RunPaths, run: Run, given: Order | None = None) -> None:
         record.write_json(str(paths.queue), facts, durable=False)
 
 
-_ORDERED = ("argv", "cwd", "grace", "stop_on_nan")
+_ORDERED = ("argv", "cwd", "grace", "stop_on_nan", "venv", "capture", "environment")
 
 
 def recorded(paths: RunPaths, run: Run) -> Order | None:
     """What was started last, or ordered and never started, with the environment of this process; None if not known."""
     attempts = [number for number in reversed(numbered(paths.root / "attempts")) if number <= run.attempt]
+    around = _around(record.read_json(str(paths.queue), record.LAUNCH_LIMIT) or {})
     for file in (*(paths.attempt(number).launch for number in attempts), paths.queue):
         tree = record.read_json(str(file), record.LAUNCH_LIMIT) or {}
         argv, cwd = tree.get("argv"), record.text(tree, "cwd")
         if isinstance(argv, list) and argv and all(isinstance(word, str) for word in argv) and cwd:
             grace, on_nan = record.real(tree, "grace") or 0.0, tree.get("stop_on_nan") is True
-            return Order.of_shell(tuple(argv), Path(cwd), grace=grace, stop_on_nan=on_nan)
+            return Order.of_shell(tuple(argv), Path(cwd), grace=grace, stop_on_nan=on_nan, **around)
     return None
 
 
@@ -181,7 +204,10 @@ def to_launch(home: Home, run: Run, order: Order) -> Launch:
     from mlhub.runner.launch import Launch  # 8 ms that a listing need not pay
 
     paths = home.run(run.id)
-    environment = order.env | {
+    environment = order.env | order.environment
+    if order.venv:
+        environment = capture.in_venv(environment, order.venv)
+    environment = capture.environment(environment, wanted=order.capture and not capture.is_own(order.argv)) | {
         "MLHUB_HOME": str(home.root),
         "MLHUB_RUN_ID": str(run.id),
         "MLHUB_RUN_DIR": str(paths.root),

@@ -110,6 +110,7 @@ def rerun_request(store: Store, run: Run, overrides: Sequence[str], **changes: A
     common: dict[str, Any] = {
         "kind": run.kind, "group": run.group, "tags": tuple(run.tags), "grace": given.grace, "cwd": given.cwd,
         "gpus": run.gpus_wanted, "stop_on_nan": given.stop_on_nan,
+        "venv": Path(given.venv) if given.venv else None, "capture": given.capture, "environment": given.environment,
     }  # fmt: skip
     if run.kind == "train" and paths.config.exists():
         from mlhub.adapters import HASHING

@@ -75,15 +75,16 @@ def redact_command(command: Sequence[str]) -> list[str]:
     return shown
 
 
-def describe(command: Sequence[str], cwd: Path, code: Path) -> dict[str, Any]:
+def describe(command: Sequence[str], cwd: Path, code: Path, venv: Path | None = None) -> dict[str, Any]:
     """The part of spec.json about the machine and the code. `code` is the folder of the code being run."""
+    python = _python_of(command) or (str(venv / "bin" / "python") if venv else None)
     return {
         "command": redact_command(command),
         "cwd": str(cwd),
         "environment": sorted(os.environ),
         "git": git_state(code),
-        "python": _python_of(command),
-        "packages": packages(_python_of(command)),
+        "python": python,
+        "packages": packages(python),
         "hardware": hardware(),
     }
 

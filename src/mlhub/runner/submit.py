@@ -53,6 +53,9 @@ class Request:
     gpus: int = 0
     retries: int = 0
     stop_on_nan: bool = False
+    venv: Path | None = None  # the virtual environment whose bin is first on PATH; the command names its Python already
+    capture: bool = True  # training in it is recorded by itself: see mlhub.capture
+    environment: dict[str, str] = field(default_factory=dict)  # set beside the shell's, and kept: no place for secrets
 
 
 def submit(store: Store, request: Request, *, max_runs: int = 0) -> Run:
@@ -67,7 +70,15 @@ def submit(store: Store, request: Request, *, max_runs: int = 0) -> Run:
     with uninterrupted():
         run = _add_row(store, request, max_runs)
         paths = store.home.run(run.id)
-        given = Order.of_shell(request.command, request.cwd, grace=request.grace, stop_on_nan=request.stop_on_nan)
+        given = Order.of_shell(
+            request.command,
+            request.cwd,
+            grace=request.grace,
+            stop_on_nan=request.stop_on_nan,
+            venv=str(request.venv.absolute()) if request.venv else None,
+            capture=request.capture,
+            environment=request.environment,
+        )
         try:
             _write_folder(store.home, run, request)
             order.write_facts(paths, run, given)
@@ -184,7 +195,7 @@ def _write_folder(home: Home, run: Run, request: Request) -> None:
         "host": run.host,
         "config": run.config,
     }
-    about |= describe(request.command, request.cwd, request.code or request.cwd)
+    about |= describe(request.command, request.cwd, request.code or request.cwd, request.venv)
     # a word of the command or a folder's name may be no Unicode: launch.json has it exactly, here `?` stands for it
     paths.spec.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8", errors="replace")
 
