@@ -23,7 +23,7 @@ from typing import BinaryIO, NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 #: keys of a record that are its place in the run, not metrics
@@ -61,13 +61,16 @@ class MetricWriter:
     mark before its first record: whichever writer of whichever process is first, once.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], attempt: int | None = None) -> None:
+        """`attempt`: for a process beside the run, which has not its environment: the number of the attempt."""
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._step = -1
         # a writer killed in the middle of a line must not swallow the first record after it
         size = os.fstat(self._fd).st_size
         self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
-        self._attempt = _attempt(path)  # 0 once its mark is there
+        number = _attempt(path) if attempt is None else attempt
+        self._attempt = number if number > 1 else 0  # 0 once its mark is there
+        self._folder = os.path.dirname(os.path.abspath(path))
         self._from: int | None = None
 
     def log(self, values: Mapping[str, float], *, step: int | None = None, epoch: int | None = None) -> None:
@@ -83,11 +86,7 @@ class MetricWriter:
             record["epoch"] = epoch
         record["time"] = time.time()
         record.update(values)
-        try:
-            line = _encode(record)
-        except ValueError:
-            line = _encode({key: _word(value) for key, value in record.items()})
-        self._append(line)
+        self._append(encode(record))
 
     def resume(self, step: int) -> None:
         """Say that this attempt continues from `step`: what earlier ones recorded beyond it is superseded.
@@ -97,6 +96,16 @@ class MetricWriter:
         self._step = step
         if self._attempt:
             self._mark(step)
+
+    def append(self, lines: Sequence[str], step: int) -> bool:
+        """Append whole records, made by `encode`, of which the first is of `step`; False if they did not all fit."""
+        if self._attempt and not self._mark(step, less=1):
+            return False
+        return self._append("\n".join(lines))
+
+    def size(self) -> int:
+        """Bytes of the file now."""
+        return os.fstat(self._fd).st_size
 
     def _append(self, line: str) -> bool:
         raw = f"\n{line}\n".encode() if self._torn else f"{line}\n".encode()
@@ -117,7 +126,7 @@ class MetricWriter:
                 self._from = min(max(-1, int(step) - less), _MOST)
             except (TypeError, ValueError, OverflowError):
                 return True  # a record with no place supersedes nothing
-        known = _lock_mark(self._attempt)
+        known = _lock_mark(self._folder, self._attempt)
         try:
             if known < 0 or os.fstat(known).st_size == 0:
                 if not self._append(f'{{"step":{self._from},"attempt":{self._attempt},"time":{time.time():.6f}}}'):
@@ -135,6 +144,14 @@ class MetricWriter:
         os.close(self._fd)
 
 
+def encode(record: Mapping[str, object]) -> str:
+    """A record as its line, without the end: a NaN or infinity as the contract's word."""
+    try:
+        return _encode(record)
+    except ValueError:
+        return _encode({key: _word(value) for key, value in record.items()})
+
+
 def _attempt(path: str | os.PathLike[str]) -> int:
     """The number of this attempt if it is not the first and `path` is the run's own file, else 0."""
     folder, number = os.environ.get("MLHUB_RUN_DIR"), os.environ.get("MLHUB_ATTEMPT", "")
@@ -144,9 +161,9 @@ def _attempt(path: str | os.PathLike[str]) -> int:
     return int(number) if os.path.realpath(path) == own else 0
 
 
-def _lock_mark(attempt: int) -> int:
+def _lock_mark(folder: str, attempt: int) -> int:
     """The file that says whether the attempt's mark is there, held until closed; -1 where there can be none."""
-    file = os.path.join(os.environ.get("MLHUB_RUN_DIR", ""), "attempts", str(attempt), "mark")
+    file = os.path.join(folder, "attempts", str(attempt), "mark")
     try:
         fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError:
