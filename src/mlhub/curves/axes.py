@@ -65,7 +65,7 @@ def places(curve: Curve, x: Floats, axis: str) -> tuple[Floats, bool]:
     if axis in ("time", "clock"):
         return (x + curve.first if axis == "time" else x), True
     if axis == "epoch":
-        steps, epochs = _epochs(curve)
+        steps, epochs = epochs_of(curve)
         x = _extend(x, epochs, steps)
     if curve.by_time:
         pace = curve.pace
@@ -86,7 +86,7 @@ def _extend(x: Floats, known: Floats, values: Floats) -> Floats:
     return found
 
 
-def _epochs(curve: Curve) -> tuple[Floats, Floats]:
+def epochs_of(curve: Curve) -> tuple[Floats, Floats]:
     """Steps at which epochs begin, and their numbers; the end of the last is as far off as it was in the one before."""
     if not curve.epochs:
         return np.array([0.0, 1.0]), np.array([-2.0, -1.0])
@@ -114,7 +114,7 @@ def ends(curve: Curve, axis: str) -> tuple[float, float] | None:
     if axis == "epoch":
         if not curve.epochs:
             return None
-        low, high = np.interp((low, high), *_epochs(curve)).tolist()
+        low, high = np.interp((low, high), *epochs_of(curve)).tolist()
     return low, high
 
 

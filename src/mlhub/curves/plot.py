@@ -14,7 +14,7 @@ import numpy as np
 
 from mlhub.curves import axes
 from mlhub.curves.points import LARGEST
-from mlhub.curves.traces import SMOOTHING, band, braille, stroke, trace
+from mlhub.curves.traces import band, braille, share_of, stroke, trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -154,7 +154,7 @@ def _size(pair: tuple[float, float], log: bool) -> float:
 
 
 def _shapes(curves: Sequence[Curve], scale: Scale, marks: Floats) -> list[_Shape]:
-    reach = SMOOTHING.get(scale.smoothing, 0.01) * (len(marks) - 1)
+    reach = share_of(scale.smoothing) * (len(marks) - 1)
     found = []
     for curve in curves:
         edges, by_time = axes.places(curve, marks, scale.axis)

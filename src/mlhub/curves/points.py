@@ -63,6 +63,13 @@ def _blocks(value: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     )
 
 
+def thinned(points: Points, parts: int) -> Points:
+    """Of each of at most `parts` parts of the points the least and the greatest; all of them, where they are few."""
+    if len(points) <= 2 * parts:
+        return points
+    return make_points(*_thinned([points.step, points.time, points.value, np.ones(len(points))], parts)[:3])
+
+
 class Growing:
     """Appended to by one thread. `points()` costs nothing: what it gives is never written to again."""
 

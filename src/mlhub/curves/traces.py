@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 #: strengths of smoothing and the share of the picture's width that a value weighs on
 SMOOTHING = {0.0: 0.0, 0.6: 0.007, 0.9: 0.025, 0.97: 0.07}
+
+
+def share_of(strength: float) -> float:
+    """The share of the picture's width that a value weighs on, of a strength from 0 (none) to 1."""
+    return float(np.interp(strength, [*SMOOTHING, 1.0], [*SMOOTHING.values(), 0.25]))
+
+
 #: exponents beyond it are left for the next part of `smooth`
 _PART = 300.0
 #: a value's weight after so many time constants is nothing

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from rich.style import Style
 
+from mlhub.compare.palette import assign
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -144,22 +146,8 @@ LOOKS: tuple[Look, ...] = (
 
 
 def colours_of(look: Look, run_ids: Iterable[int]) -> dict[int, str]:
-    """Colours of runs that are seen together: each has its own, but where an older run has the same, the next free.
-
-    As long as there are enough colours all differ; what is beyond has its own again. The order of `run_ids` is nothing.
-    """
-    found: dict[int, str] = {}
-    clashing = []
-    for run_id in sorted(set(run_ids)):
-        colour = look.run_colour(run_id)
-        if colour in found.values():
-            clashing.append(run_id)
-        else:
-            found[run_id] = colour
-    for run_id in clashing:
-        nexts = (look.run_colour(run_id + by) for by in range(len(look.runs)))
-        found[run_id] = next((colour for colour in nexts if colour not in found.values()), look.run_colour(run_id))
-    return found
+    """Colours of runs that are seen together, as `mlhub.compare.palette` gives them out."""
+    return assign(look.runs, run_ids)
 
 
 BY_NAME = {look.name: look for look in LOOKS}
