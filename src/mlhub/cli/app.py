@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SECTIONS: dict[str, dict[str, str]] = {
     "Start and stop": {
         "run": "run:run:RunCommand",
+        "wait": "wait:wait",
         "stop": "runs:stop",
         "resume": "resume:resume",
         "rerun": "resume:rerun",
@@ -38,6 +39,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "notify": "notify:app",
     },
     "Compare": {
+        "diff": "diff:diff",
         "metrics": "metrics:metrics",
         "tag": "labels:tag",
         "note": "labels:note",
