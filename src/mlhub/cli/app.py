@@ -96,7 +96,7 @@ class Commands(TyperGroup):
             args = expand(args)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002
         longest = max(map(len, COMMANDS))
         for title, names in SECTIONS.items():
             rows = [

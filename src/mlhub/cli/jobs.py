@@ -82,9 +82,9 @@ def _job(kind: str, ref: str, checkpoint: str, name: str | None, *, detach: bool
     started = submit(hub.store, request, max_runs=hub.settings.max_runs)
     if not as_json:
         return announce(hub, started, wait=False, follow=not detach, as_json=False)
-    from mlhub.cli.logs import wait_for
+    from mlhub.cli.wait import until_ended
 
-    ended = started if detach else wait_for(hub, started)
+    ended = started if detach else until_ended(hub, started)
     emit_json(ended.to_json() | extra_json(hub, ended))
     return 0 if detach or ended.status == "completed" else 1
 

@@ -1,4 +1,4 @@
-"""`mlhub logs`: a run's output, cleaned of control codes, and the waiting for its end that `run` and the jobs share.
+"""`mlhub logs`: a run's output, cleaned of control codes, and following it to its end.
 
 Where the bytes are, in the file or compressed beside it, is `mlhub.runner.segments`'.
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import codecs
 import sys
-import time
 from typing import Annotated
 
 import typer
 
-from mlhub.cli.out import coloured, tell
+from mlhub.cli.out import coloured
 from mlhub.text import clean
 
 TYPE_CHECKING = False
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from mlhub.runner.segments import LogReader
     from mlhub.store.runs import Run
 
-#: how often a followed log is looked at, and how often the run's state
-_LOG_SECONDS = 0.1
-_STATE_SECONDS = 0.3
 #: looked through for the last lines: this much, and as much again a line
 _TAIL, _TAIL_LINE = 64 << 20, 1 << 10
 #: a JSON document of a log is a string in memory; of a longer one it has the end
@@ -162,35 +158,10 @@ def _read_end(reader: LogReader, start: int, end: int) -> tuple[int, bytes]:
 
 def follow_run(hub: Hub, run: Run, *, start: int = 0) -> Run:
     """Print `run`'s log until it has ended; the run as it then is. Ctrl-C leaves it running and says so."""
+    from mlhub.cli.wait import until_ended
     from mlhub.runner.segments import LogReader
 
     tail = LogTail(LogReader(hub.home.run(run.id)), start)
-    return _until_ended(hub, run, tail)
-
-
-def wait_for(hub: Hub, run: Run) -> Run:
-    """Wait until `run` has ended; the run as it then is. Ctrl-C leaves it running and says so."""
-    return _until_ended(hub, run, None)
-
-
-def _until_ended(hub: Hub, run: Run, tail: LogTail | None) -> Run:
-    from mlhub.runner.reconcile import refresh
-
-    try:
-        checked = 0.0
-        while True:
-            grown = tail is not None and tail.print_new()
-            over = not (run.active or run.to_be_retried) or (run.condition or "").startswith("unknown: other host")
-            if not grown and over:
-                break
-            if not over and time.monotonic() - checked >= _STATE_SECONDS:
-                run = hub.look(run)
-                checked = time.monotonic()
-            if not grown:
-                time.sleep(_LOG_SECONDS)
-        if tail is not None:
-            tail.print_rest()
-    except KeyboardInterrupt:
-        tell(f"\nrun {run.id} ({run.name}) goes on; see it again with: mlhub logs -f {run.name}")
-        raise typer.Exit(130) from None
-    return refresh(hub.store, run)
+    ended = until_ended(hub, run, tail.print_new)
+    tail.print_rest()
+    return ended
