@@ -1,0 +1,253 @@
+"""What is written of a training, and where: the run's metrics.jsonl, capture.json, checkpoints.jsonl and outcome.json.
+
+One process of an attempt writes: the first that asks, by a lock it holds as long as it lives; a fork of it does not.
+Functions may raise: who calls them from a training guards them. Not the place where anything is measured.
+"""
+
+import errno
+import fcntl
+import importlib.util
+import json
+import math
+import os
+import sys
+import time
+import traceback
+
+#: the folder of the hub's package, whose light modules are loaded from there
+HUB = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+#: a record's own keys: a metric of such a name gets another one
+PLACE = ("step", "epoch", "time", "attempt")
+#: bytes at the end of metrics.jsonl in which names are looked for that the script has logged by itself
+_TAIL = 1 << 16
+
+
+class _State:
+    """Of this process."""
+
+    owner = 0  # pid that holds the lock; a fork has another
+    lock = -1
+    writer = None
+    known = {}  # capture.json
+    noted = set()  # what failed once
+    own = set()  # names of metrics that were written here
+    others = set()  # names of metrics that the script logs by itself
+    watched = None  # the script's own writer
+
+
+def run_dir():
+    """The folder of the run; raises KeyError outside one."""
+    return os.environ["MLHUB_RUN_DIR"]
+
+
+def attempt():
+    """The number of this start of the run."""
+    number = os.environ.get("MLHUB_ATTEMPT", "1")
+    return int(number) if number.isdigit() else 1
+
+
+def attempt_dir():
+    """The folder of this start of the run."""
+    return os.path.join(run_dir(), "attempts", str(attempt()))
+
+
+def owns():
+    """Whether this process is the one that writes."""
+    if _State.owner == os.getpid():
+        return True
+    if _State.owner:  # a fork of the one that does: what it inherited is not its own
+        _State.owner, _State.writer, _State.lock = 0, None, -1
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(os.path.join(attempt_dir(), "capture.lock"), flags, 0o600)
+    except OSError as error:
+        note("capture", error)
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            os.close(fd)
+            return False  # another process of this run writes; a file system without locks lets us
+    _State.owner, _State.lock = os.getpid(), fd
+    return True
+
+
+def log(values, step, epoch=None):
+    """Append a record of metrics: name -> number. What the script logs by itself is left out."""
+    if not owns():
+        return
+    _look_at_script()
+    kept = {}
+    for name, value in values.items():
+        if name not in _State.others:
+            kept["metric/" + name if name in PLACE else name] = value
+    if kept:
+        _State.own.update(kept)
+        _open().log(kept, step=step, epoch=epoch)
+
+
+def resume(step):
+    """This attempt continues from `step`: what an earlier one recorded beyond it is superseded."""
+    if owns() and attempt() > 1:
+        _open().resume(step)
+
+
+def _open():
+    if _State.writer is None:
+        records = load_light("records")
+        _State.writer = records.MetricWriter(os.path.join(run_dir(), "metrics.jsonl"))
+    return _State.writer
+
+
+def load_light(name):
+    """A module of the hub's that needs the standard library only, by its place: there may be no mlhub to import."""
+    full = "mlhub_capture._hub_" + name
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, os.path.join(HUB, name + ".py"))
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[full] = module
+        spec.loader.exec_module(module)
+    return sys.modules[full]
+
+
+def _look_at_script():
+    """Learn which names the script gives to `mlhub.log`: those are its own to record."""
+    writer = getattr(sys.modules.get("mlhub"), "_writer", None)
+    if writer is None or writer is _State.watched:
+        return
+    _State.watched = writer
+    original = writer.log
+
+    def log(values, **place):
+        _State.others.update(values)
+        return original(values, **place)
+
+    writer.log = log
+    with open(os.path.join(run_dir(), "metrics.jsonl"), "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+        for line in file.read().split(b"\n")[-1000:]:
+            try:
+                _State.others.update(name for name in json.loads(line) if name not in _State.own)
+            except (ValueError, TypeError):  # the first of them may be half a line
+                continue
+
+
+def tell(**facts):
+    """Put facts into capture.json, beside those it has."""
+    if owns():
+        _State.known.update({"version": 1, "attempt": attempt(), **facts})
+        _write("capture.json", _State.known)
+
+
+def tell_checkpoint(line):
+    """Append a line to checkpoints.jsonl."""
+    if not owns():
+        return
+    data = json.dumps(line, separators=(",", ":"), default=str).encode() + b"\n"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(os.path.join(run_dir(), "checkpoints.jsonl"), flags, 0o600)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
+def read_checkpoints():
+    """The lines of checkpoints.jsonl, the oldest first; those that are none are passed over."""
+    found = []
+    try:
+        with open(os.path.join(run_dir(), "checkpoints.jsonl"), "rb") as file:
+            lines = file.read(1 << 24).split(b"\n")
+    except OSError:
+        return found
+    for line in lines:
+        try:
+            tree = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(tree, dict) and isinstance(tree.get("path"), str):
+            found.append(tree)
+    return found
+
+
+def tell_outcome(word, error="", note="", rank=0):
+    """`outcome.json`: how the training says it ended: completed, failed, or nothing yet (running).
+
+    Of several ranks that fail, the first one's word stands: the others fail of it.
+    """
+    if rank == 0 and not owns():
+        return
+    token, path = os.environ.get("MLHUB_RUN_TOKEN", ""), os.path.join(run_dir(), "outcome.json")
+    if word == "failed":
+        try:
+            with open(path, "rb") as file:
+                old = json.loads(file.read(1 << 16))
+            if old["token"] == token and old["outcome"] == "failed" and old["pid"] != os.getpid():
+                return
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+    error = "rank %d: %s" % (rank, error) if rank and error else error
+    _write("outcome.json", {
+        "outcome": word, "error": error[:2000], "note": note[:500], "attempt": attempt(), "token": token,
+        "time": time.time(), "pid": os.getpid(),
+    })  # fmt: skip
+
+
+def _write(name, tree):
+    """A file of the run's folder, whole or not at all."""
+    path = os.path.join(run_dir(), name)
+    temporary = os.path.join(run_dir(), ".%s.%d" % (name, os.getpid()))
+    try:
+        with open(temporary, "w", encoding="utf-8", errors="replace") as file:
+            json.dump(tree, file, indent=1, ensure_ascii=True, default=str)
+            file.write("\n")
+        os.replace(temporary, path)
+    except BaseException:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        raise
+
+
+def note(where, error):
+    """Say once, on stderr and in capture.json, that a part of the capture failed and is off. Never raises."""
+    if where in _State.noted:
+        return
+    _State.noted.add(where)
+    text = "%s: %s" % (where, describe_error(error))
+    try:
+        sys.stderr.write("mlhub: a part of the capture is off, the training goes on (%s)\n" % text)
+        if _State.owner == os.getpid():
+            tell(errors=[*_State.known.get("errors", []), {"where": where, "error": text, "at": last_frames(error)}])
+    except Exception:  # a full disk, a closed stderr
+        return
+
+
+def describe_error(error):
+    """An exception as the last line of its traceback says it, on one line."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else kind.__module__ + "." + kind.__qualname__
+    lines = str(error).strip().splitlines()
+    return "%s: %s" % (name, lines[0][:500]) if lines else name
+
+
+def last_frames(error, limit=8):
+    """The tail of its traceback, as text."""
+    return "".join(traceback.format_tb(error.__traceback__)[-limit:])[-4000:]
+
+
+def number(value):
+    """The number that a tensor, an array or a number stands for; None for anything else."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return None
+
+
+def word(value):
+    """A number as JSON has it: the three it lacks are the strings of the contract."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,0 +1,46 @@
+"""`mlhub resume`: the Trainer of a further attempt is given the newest checkpoint that the run has saved.
+
+Only if the script names none by itself. A script may fit several times: each fit continues from its own checkpoints,
+counted from 1 in the order of the program.
+"""
+
+import inspect
+import os
+
+from mlhub_capture import record
+
+_fits = [0]
+
+
+def fits():
+    """How many times this process has called fit."""
+    return _fits[0]
+
+
+def arguments(fit, trainer, args, kwargs):
+    """The keyword arguments for `fit`, with a checkpoint if there is one to continue from; counts the call."""
+    if any(getattr(callback, "_early_exit", False) for callback in trainer.callbacks):
+        return kwargs  # a tuner's trial
+    _fits[0] += 1
+    if record.attempt() < 2 or getattr(trainer, "fast_dev_run", False) or getattr(trainer, "ckpt_path", None):
+        return kwargs
+    signature = inspect.signature(fit)
+    if signature.bind(trainer, *args, **kwargs).arguments.get("ckpt_path") is not None:
+        return kwargs
+    path = find(_fits[0])
+    if path is None:
+        return kwargs
+    kwargs = dict(kwargs, ckpt_path=path)
+    if "weights_only" in signature.parameters and kwargs.get("weights_only") is None:
+        kwargs["weights_only"] = False  # the run has written it itself: hyperparameters may be of any class
+    return kwargs
+
+
+def find(number):
+    """The newest whole checkpoint of earlier attempts that fit `number` has saved and that is still there."""
+    for line in reversed(record.read_checkpoints()):
+        earlier = line.get("fit") == number and isinstance(line.get("attempt"), int)
+        if earlier and line["attempt"] < record.attempt() and not line.get("weights_only"):
+            if os.path.exists(line["path"]):
+                return line["path"]
+    return None

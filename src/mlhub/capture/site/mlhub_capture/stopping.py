@@ -1,0 +1,182 @@
+"""SIGTERM, as `mlhub stop` sends it: the Trainer saves a checkpoint at the end of a batch, and the program leaves.
+
+In place of Lightning's own handler, which saves nothing and, with several ranks, talks to them amid a step. All ranks
+leave after the same batch: each says in a file where it was when it heard, and all go on to the first batch end beyond
+what any of them said. No two of them are more than one apart, as each step needs them all.
+"""
+
+import json
+import os
+import signal
+import threading
+import time
+
+from mlhub_capture import record
+
+#: as a shell says it of a program that SIGTERM ended
+STATUS = 143
+_AT_END_SECONDS = 2.0
+
+
+class _State:
+    """Of this process."""
+
+    asked = False
+    said = None
+    saving = False
+    users = ()  # handlers of the script's own
+
+
+def saving():
+    """Whether a checkpoint is being saved because of a stop."""
+    return _State.saving
+
+
+def listen(trainer, callback):
+    """From now on SIGTERM is heard here; what the script itself does about it, it does first."""
+    if threading.current_thread() is not threading.main_thread() or _of_slurm(trainer):
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    found = getattr(before, "signal_handlers", None) or [before]
+    _State.users = [
+        handler for handler in found
+        if callable(handler) and handler is not _receive and not _is_lightnings(handler)
+    ]  # fmt: skip
+    _State.trainer, _State.callback = trainer, callback
+    signal.signal(signal.SIGTERM, _receive)
+    if _State.asked:
+        _arm()
+
+
+def _is_lightnings(handler):
+    return type(getattr(handler, "__self__", None)).__name__.endswith("SignalConnector")
+
+
+def _of_slurm(trainer):
+    """Slurm's own requeueing has handlers of its own, which know better."""
+    environment = trainer._accelerator_connector.cluster_environment
+    return "SLURM" in type(environment).__name__ and getattr(environment, "auto_requeue", False)
+
+
+def _receive(number, frame):
+    if not _State.asked:
+        _State.asked = True
+        try:
+            _arm()
+            launcher = _State.trainer.strategy.launcher
+            if launcher is not None:  # who signalled us alone has not told the other ranks
+                launcher.kill(number)
+        except Exception as error:
+            record.note("stop", error)
+    for handler in _State.users:
+        handler(number, frame)
+
+
+def _arm():
+    """Only now there is something to do at the end of a batch."""
+    _State.callback.on_train_batch_end = _at_train_batch
+    _State.callback.on_validation_batch_end = _at_validation_batch
+
+
+def _at_train_batch(trainer, *_args, **_kwargs):
+    try:
+        ready = not _amid_step(trainer) and _agreed(trainer, [trainer.global_step, 0, 0])
+    except Exception as error:
+        record.note("stop", error)
+        ready = True
+    if ready:
+        leave(trainer)
+
+
+def _at_validation_batch(trainer, module, outputs, batch, batch_idx, dataloader_idx=0):
+    if getattr(trainer, "sanity_checking", False):
+        raise _exception(trainer)  # nothing is learned yet
+    try:
+        ready = _agreed(trainer, [trainer.global_step, dataloader_idx + 1, batch_idx])
+    except Exception as error:
+        record.note("stop", error)
+        ready = True
+    if ready:
+        leave(trainer)
+
+
+def _amid_step(trainer):
+    """Whether more batches are to come before the weights change."""
+    return trainer.fit_loop.epoch_loop._should_accumulate()
+
+
+def _agreed(trainer, here):
+    """Whether this is the place where all ranks leave."""
+    if trainer.world_size < 2:
+        return True
+    if _State.said is None:
+        _say(trainer, here)
+    said = _read(trainer.world_size)
+    return said is not None and here > max(said)
+
+
+def _folder():
+    return os.path.join(record.attempt_dir(), "stopping")
+
+
+def _say(trainer, here):
+    os.makedirs(_folder(), mode=0o700, exist_ok=True)
+    path = os.path.join(_folder(), str(trainer.global_rank))
+    with open(path + ".new", "w") as file:
+        json.dump(here, file)
+    os.replace(path + ".new", path)
+    _State.said = here
+
+
+def _read(ranks):
+    """Where each rank was when it heard; None until all have said so."""
+    found = []
+    for rank in range(ranks):
+        try:
+            with open(os.path.join(_folder(), str(rank))) as file:
+                found.append(json.load(file))
+        except FileNotFoundError:
+            return None
+    return found
+
+
+def leave_at_end(trainer):
+    """Asked too late for another batch: leave before the script goes on, if all ranks know that they are to."""
+    if not _State.asked:
+        return
+    if trainer.world_size > 1:
+        if _State.said is None:
+            _say(trainer, [trainer.global_step, 0, 0])
+        until = time.monotonic() + _AT_END_SECONDS
+        while _read(trainer.world_size) is None:
+            if time.monotonic() > until:
+                return
+            time.sleep(0.02)
+    leave(trainer)
+
+
+def leave(trainer):
+    """Save and end. All ranks take part: some strategies save a part on each."""
+    path = os.path.join(record.run_dir(), "checkpoints", "last.ckpt")
+    _State.saving = True
+    try:
+        if trainer.global_step:
+            trainer.save_checkpoint(path)
+    except Exception as error:  # a full disk: it is to end all the same
+        record.note("the checkpoint of a stop", error)
+    finally:
+        _State.saving = False
+    raise _exception(trainer)
+
+
+def _exception(trainer):
+    """Lightning's own for it, if it has one. Only one rank ends with a status: another's would have it killed."""
+    kind = SystemExit
+    try:
+        import importlib
+
+        package = type(trainer._logger_connector).__module__.split(".trainer.")[0]
+        kind = importlib.import_module(package + ".utilities.exceptions").SIGTERMException
+    except (ImportError, AttributeError):
+        pass
+    return kind(STATUS if trainer.is_global_zero else 0)

@@ -1,0 +1,294 @@
+"""The callback that a Trainer of `lightning` or `pytorch_lightning` gets, and what is observed of the Trainer itself.
+
+Metrics are taken where the Trainer hands them to its loggers, also if it has none: at its own rhythm, each value once,
+and nothing is done per batch. Saved checkpoints are seen at `Trainer.save_checkpoint`. A failure of any of it is noted
+once and that part is off; the training does not hear of it.
+"""
+
+import functools
+import importlib
+import os
+import sys
+import time
+
+from mlhub_capture import facts, record, resuming, stopping
+
+#: checkpoints of a tuner's trial
+_OF_TUNER = (".lr_find_", ".scale_batch_size_")
+_hooked = set()
+
+
+def make_callback(package):
+    """The callback for a Trainer of `package`: "lightning.pytorch" or "pytorch_lightning"."""
+    from mlhub_capture import workers
+
+    base = importlib.import_module(package + ".callbacks").Callback
+    _observe_trainers(importlib.import_module(package).Trainer)
+    workers.keep_alive()
+    _observe_crashes()
+    return _class(base, package)()
+
+
+@functools.lru_cache(maxsize=None)
+def _class(base, package):
+    return type("MlhubCapture", (Capture, base), {"package": package, "__module__": __name__})
+
+
+def guarded(function):
+    """A function whose failure is noted, and which then is off; SystemExit, by which a stop leaves, passes."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        if function.__qualname__ in _off:
+            return None
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            _off.add(function.__qualname__)
+            record.note(function.__qualname__, error)
+            return None
+
+    return call
+
+
+_off = set()
+
+
+class Capture:
+    """The hooks; the Trainer's own Callback is the other base."""
+
+    package = ""
+
+    def __reduce__(self):  # a spawned process makes its own, and so does a copy
+        return make_callback, (self.package,)
+
+    @guarded
+    def setup(self, trainer, pl_module, stage=None):
+        _observe_loggers(trainer)
+        if not trainer.is_global_zero:
+            return
+        record.tell_outcome("running")
+        told = {"parameters": facts.hyperparameters(trainer, pl_module), "trainer": facts.trainer_settings(trainer)}
+        told.update(versions=facts.versions("lightning", "pytorch_lightning"), package=self.package, stage=str(stage))
+        record.tell(**{name: part for name, part in told.items() if part or name != "parameters"})
+
+    @guarded
+    def on_sanity_check_start(self, trainer, pl_module):
+        stopping.listen(trainer, self)
+
+    @guarded
+    def on_fit_start(self, trainer, pl_module):
+        self._tell_model(trainer, pl_module)
+
+    @guarded
+    def on_test_start(self, trainer, pl_module):
+        self._tell_model(trainer, pl_module)
+
+    @guarded
+    def on_train_start(self, trainer, pl_module):
+        stopping.listen(trainer, self)
+        if not trainer.is_global_zero:
+            return
+        record.tell(optimizers=facts.optimizers(trainer))
+        if resuming.fits() == 1 and not _own_logger(trainer):
+            record.resume(_step(trainer) - 1)  # the step that comes next, and all after it, are recorded anew
+
+    def _tell_model(self, trainer, pl_module):
+        if trainer.is_global_zero:
+            record.tell(model=facts.summary(pl_module))
+
+    @guarded
+    def on_train_end(self, trainer, pl_module):
+        stopping.leave_at_end(trainer)
+
+    @guarded
+    def teardown(self, trainer, pl_module, stage=None):
+        if trainer.is_global_zero:
+            record.tell_outcome("completed", note=_early_stop(trainer))
+
+    @guarded
+    def on_exception(self, trainer, pl_module, exception):
+        if isinstance(exception, SystemExit):  # a stop, or the script's own wish
+            return
+        said = record.describe_error(exception)
+        if trainer.is_global_zero:
+            record.tell(exception={
+                "error": said, "message": str(exception)[:4000], "traceback": record.last_frames(exception, 20),
+                "step": trainer.global_step, "epoch": trainer.current_epoch, "time": time.time(),
+            })  # fmt: skip
+        record.tell_outcome("failed", said, rank=trainer.global_rank)
+
+
+def _early_stop(trainer):
+    """Why it ended before its time, in words; "" if it didn't."""
+    for callback in trainer.callbacks:
+        if any(kind.__name__ == "EarlyStopping" for kind in type(callback).__mro__) and callback.stopped_epoch:
+            why = getattr(callback, "stopping_reason_message", None)
+            if not why:
+                why = "%s did not improve in %d checks" % (callback.monitor, callback.wait_count)
+            return "early stopping: " + str(why)
+    return ""
+
+
+def _mine(trainer):
+    """Whether our callback is among the Trainer's: a tuner takes it out for its trials."""
+    return any(isinstance(callback, Capture) for callback in trainer.callbacks)
+
+
+def _observe_trainers(trainer_class):
+    """See each checkpoint that is saved, and give a resumed run the one it continues from."""
+    if trainer_class in _hooked:
+        return
+    _hooked.add(trainer_class)
+    save, fit = trainer_class.save_checkpoint, trainer_class.fit
+
+    @functools.wraps(save)
+    def save_checkpoint(self, filepath, *args, **kwargs):
+        result = save(self, filepath, *args, **kwargs)
+        _saved(self, filepath, args, kwargs)
+        return result
+
+    @functools.wraps(fit)
+    def fit_resumed(self, *args, **kwargs):
+        kwargs = _resumed(fit, self, args, kwargs) or kwargs
+        return fit(self, *args, **kwargs)
+
+    trainer_class.save_checkpoint, trainer_class.fit = save_checkpoint, fit_resumed
+
+
+@guarded
+def _resumed(fit, trainer, args, kwargs):
+    return resuming.arguments(fit, trainer, args, kwargs)
+
+
+@guarded
+def _saved(trainer, filepath, args, kwargs):
+    path = os.fspath(filepath)
+    if not trainer.is_global_zero or not _mine(trainer) or os.path.basename(path).startswith(_OF_TUNER):
+        return
+    weights_only = args[0] if args else kwargs.get("weights_only")
+    line = {
+        "path": path if "://" in path else os.path.abspath(path), "step": trainer.global_step,
+        "epoch": trainer.current_epoch, "time": time.time(), "attempt": record.attempt(), "fit": resuming.fits(),
+        "weights_only": bool(weights_only), **_rank_of(trainer, path),
+    }  # fmt: skip
+    record.tell_checkpoint(line)
+
+
+def _rank_of(trainer, path):
+    """What the ModelCheckpoint that saves it thinks of it: by which metric, with what score, best or last."""
+    if stopping.saving():
+        return {"kind": "stop", "last": True}
+    for callback in trainer.checkpoint_callbacks:
+        of_k = getattr(callback, "best_k_models", None) or {}
+        best, last = getattr(callback, "best_model_path", ""), getattr(callback, "last_model_path", "")
+        if path in of_k or path in (best, last):
+            monitor, score = getattr(callback, "monitor", None), of_k.get(path)
+            if path == last and path not in of_k and monitor:
+                score = trainer.callback_metrics.get(monitor)
+            return {
+                "kind": "checkpoint", "monitor": monitor, "mode": getattr(callback, "mode", None),
+                "score": record.word(record.number(score)) if score is not None else None,
+                "best": bool(monitor) and path == best, "last": path == last or not monitor,
+            }  # fmt: skip
+    return {"kind": "script"}
+
+
+def _observe_loggers(trainer):
+    """See what the Trainer gives to its loggers, and what callbacks (LearningRateMonitor) give to the first by itself."""
+    connector = type(trainer._logger_connector)
+    if connector not in _hooked:
+        _hooked.add(connector)
+        connector.log_metrics = _tapped(connector.log_metrics, lambda connector: connector.trainer, direct=False)
+    for logger in trainer.loggers[:1]:
+        if type(logger) not in _hooked:
+            _hooked.add(type(logger))
+            type(logger).log_metrics = _tapped(type(logger).log_metrics, _trainer_of, direct=True)
+    _trainers[:] = [trainer]
+
+
+#: the one that was set up last: what its first logger gets is its own
+_trainers = []
+#: how deep we are in the handing over of one record: to be seen once
+_depth = [0]
+
+
+def _trainer_of(logger):
+    trainer = _trainers[0] if _trainers else None
+    return trainer if trainer is not None and logger is trainer.logger else None
+
+
+def _tapped(original, find, *, direct):
+    @functools.wraps(original)
+    def log_metrics(self, *args, **kwargs):
+        if not _depth[0]:
+            _metrics(find(self), args, kwargs, direct)
+        _depth[0] += 1
+        try:
+            return original(self, *args, **kwargs)
+        finally:
+            _depth[0] -= 1
+
+    return log_metrics
+
+
+@guarded
+def _metrics(trainer, args, kwargs, direct):
+    """One record, as the loggers get it."""
+    if trainer is None or not trainer.is_global_zero or trainer.sanity_checking or not _mine(trainer):
+        return
+    if _own_logger(trainer):
+        return
+    metrics = args[0] if args else kwargs.get("metrics")
+    step = args[1] if len(args) > 1 else kwargs.get("step")
+    values = {}
+    _flatten(metrics or {}, values)
+    epoch = values.pop("epoch", None)
+    if step is None:
+        step = values.pop("step", None)
+    step = _step(trainer) if step is None else int(step)
+    epoch = trainer.current_epoch if epoch is None else epoch
+    if values:
+        record.log(values, step=step, epoch=int(epoch))
+
+
+def _flatten(metrics, into, prefix=""):
+    for name, value in metrics.items():
+        if hasattr(value, "items"):
+            _flatten(value, into, "%s%s/" % (prefix, name))
+        else:
+            found = record.number(value)
+            if found is not None:
+                into["%s%s" % (prefix, name)] = found
+
+
+def _step(trainer):
+    """The step that loggers are told."""
+    return trainer.fit_loop.epoch_loop._batches_that_stepped
+
+
+def _own_logger(trainer):
+    """Whether the script records all of it by mlhub's own logger."""
+    return any(type(logger).__name__ == "MlhubLogger" for logger in trainer.loggers)
+
+
+def _observe_crashes():
+    """An exception outside the Trainer ends the program too: note it as its outcome, then as ever."""
+    if "excepthook" in _hooked:
+        return
+    _hooked.add("excepthook")
+    before = sys.excepthook
+    pid = os.getpid()
+
+    def excepthook(kind, error, trace):
+        if os.getpid() == pid:
+            _crashed(kind, error)
+        before(kind, error, trace)
+
+    sys.excepthook = excepthook
+
+
+@guarded
+def _crashed(kind, error):
+    rank = int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
+    record.tell_outcome("failed", record.describe_error(error), rank=rank)
