@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from datetime import UTC, datetime
@@ -156,3 +157,14 @@ def closest(word: str, known: list[str]) -> str:
 
     found = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {found[0]}?" if found else ""
+
+
+def unicode_works() -> bool:
+    """Whether the terminal is told to expect UTF-8; elsewhere braille and blocks come out as escapes."""
+    environ = os.environ
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        value = environ.get(name)
+        # Python itself puts C.UTF-8 there when LANG leads to C (PEP 538): that tells nothing of the terminal
+        if value and not (name == "LC_CTYPE" and value == "C.UTF-8" and environ.get("LANG")):
+            return "utf" in value.lower()
+    return False

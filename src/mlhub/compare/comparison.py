@@ -15,13 +15,15 @@ from mlhub.records import read_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from mlhub.adapters import Adapter
     from mlhub.compare.configs import Flat
     from mlhub.store.runs import Run
 
-#: which value of a metric counts: the newest, or the best so far (the newest, if which is best isn't known)
-Use = Literal["last", "best"]
+#: which value of a metric counts: the newest, the best so far (the newest, if which is best isn't known), the least,
+#: the greatest, or that of a place which the caller has looked up
+Use = Literal["last", "best", "min", "max", "at"]
 
 
 class Delta(NamedTuple):
@@ -123,10 +125,17 @@ def compare(
     use: Use = "last",
     everything: bool = False,
     flats: Mapping[int, Flat] | None = None,
+    values: Mapping[int, Mapping[str, float]] | None = None,
+    protocols: Mapping[int, str] | None = None,
+    wanted: Callable[[str], bool] | None = None,
+    adapters: Mapping[str, Adapter] | None = None,
 ) -> Comparison:
     """Compare runs. `baseline`: a run's id, else the first one's; `everything`: keys that don't differ, too.
 
     `flats`: configurations as dotted keys, of runs whose own is not all there is to say (`configs.of_command`).
+    `values`: of each run the metrics that count in place of its summary (`use="at"`). `protocols`: by which one a run
+    was measured; metrics of several protocols are several metrics, `name [protocol]`. `wanted`: which metrics, by name.
+    `adapters`: those of the runs, by name: they know which way a metric is good, and which matter.
     """
     ids = [run.id for run in runs]
     flat = {run.id: {**configs.flatten(run.config), **(flats or {}).get(run.id, {})} for run in runs}
@@ -135,23 +144,54 @@ def compare(
         baseline=baseline if baseline in ids else next(iter(ids), None),
         use=use,
         config=configs.table(flat, everything=everything),
-        metrics=tuple(_metrics(runs, use)),
+        metrics=tuple(_metrics(runs, use, values, protocols or {}, wanted, list((adapters or {}).values()))),
         seeds=tuple(configs.seed_groups(runs, flat)),
     )
 
 
-def _metrics(runs: Sequence[Run], use: Use) -> list[Metric]:
+def _metrics(
+    runs: Sequence[Run],
+    use: Use,
+    values: Mapping[int, Mapping[str, float]] | None,
+    protocols: Mapping[int, str],
+    wanted: Callable[[str], bool] | None,
+    adapters: Sequence[Adapter],
+) -> list[Metric]:
     """Every metric that a run has: those the runs were made for first, then by name."""
-    first = {HASHING.metric: None} | {name: None for run in runs if (name := _monitored(run))}
-    names = sorted({name for run in runs for name in run.summary}, key=lambda name: (name not in first, *order(name)))
-    ways = directions(names, [run.config for run in runs])
+    names = {name for run in runs for name in run.summary if wanted is None or wanted(name)}
+    first = {HASHING.metric, *map(_monitored, runs), *(one.shown(names) for one in adapters)}
+    ways = directions(
+        names,
+        [run.config for run in runs],
+        {name: rule for one in adapters for name in names if (rule := _rule(one, name))},
+    )
+    by_name: dict[str, dict[int, float]] = {name: {} for name in names}
+    for run in runs:
+        own = values.get(run.id, {}) if values is not None else None
+        for name in run.summary.keys() & names:
+            number = own.get(name) if own is not None else _number(run.summary[name], ways.get(name), use)
+            if number is not None:
+                by_name[name][run.id] = number
+    ordered = sorted(names, key=lambda name: (name not in first, *order(name)))
+    metrics = [Metric(name, ways.get(name), by_name[name]) for name in ordered]
+    return [part for metric in metrics for part in _by_protocol(metric, protocols)]
+
+
+def _rule(adapter: Adapter, name: str) -> Direction | None:
+    rule = adapter.rule(name)
+    return rule.better if rule else None
+
+
+def _by_protocol(metric: Metric, protocols: Mapping[int, str]) -> list[Metric]:
+    """The metric, or one for each protocol that it was measured by: they say different things."""
+    found: dict[str, dict[int, float]] = {}
+    for run_id, value in metric.values.items():
+        found.setdefault(protocols.get(run_id, ""), {})[run_id] = value
+    if len(found) < 2:
+        return [metric]
     return [
-        Metric(name, way := ways.get(name), {
-            run.id: number for run in runs
-            if (number := _number(run.summary.get(name), way, use)) is not None
-        })
-        for name in names
-    ]  # fmt: skip
+        Metric(f"{metric.name} [{name or 'no protocol'}]", metric.direction, values) for name, values in found.items()
+    ]
 
 
 def _monitored(run: Run) -> str | None:
@@ -164,7 +204,8 @@ def _number(entry: Mapping[str, object] | None, way: Direction | None, use: Use)
     """The value of a summary's entry that counts. Without a finite one so far, the best is the newest all the same."""
     if entry is None:
         return None
-    best = read_number(entry.get(way)) if way and use == "best" else None
+    wanted = way if use == "best" else use
+    best = read_number(entry.get(wanted)) if wanted in ("min", "max") else None
     return read_number(entry.get("last")) if best is None else best
 
 

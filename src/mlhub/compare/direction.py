@@ -78,9 +78,14 @@ def _of_word(word: str) -> Direction | None:
     return "min" if word in _MIN or stem in _MIN else None
 
 
-def directions(names: Iterable[str], configs: Iterable[Mapping[str, Any]] = ()) -> dict[str, Direction]:
-    """Of each metric that has one. What a configuration says itself (`monitor` and `mode` side by side) counts most."""
-    said = {name: way for config in configs for name, way in _said(config)}
+def directions(
+    names: Iterable[str], configs: Iterable[Mapping[str, Any]] = (), known: Mapping[str, Direction] | None = None
+) -> dict[str, Direction]:
+    """Of each metric that has one. What a configuration says itself (`monitor` and `mode` side by side) counts most.
+
+    `known`: what adapters say, which counts more than a name.
+    """
+    said = {**(known or {}), **{name: way for config in configs for name, way in _said(config)}}
     ways = {name: said.get(name) or direction_of(name) for name in names}
     return {name: way for name, way in ways.items() if way}
 

@@ -6,7 +6,6 @@ people with any form of colour blindness can tell apart (https://jfly.uni-koeln.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from rich.style import Style
 
 from mlhub.compare.palette import assign
+from mlhub.text import unicode_works as unicode_works  # the screen asks for it here
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -151,17 +151,6 @@ def colours_of(look: Look, run_ids: Iterable[int]) -> dict[int, str]:
 
 
 BY_NAME = {look.name: look for look in LOOKS}
-
-
-def unicode_works() -> bool:
-    """Whether the terminal is told to expect UTF-8; elsewhere braille and blocks come out as escapes."""
-    environ = os.environ
-    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
-        value = environ.get(name)
-        # Python itself puts C.UTF-8 there when LANG leads to C (PEP 538): that tells nothing of the terminal
-        if value and not (name == "LC_CTYPE" and value == "C.UTF-8" and environ.get("LANG")):
-            return "utf" in value.lower()
-    return False
 
 
 def glyph(pair: tuple[str, str]) -> str:
