@@ -22,12 +22,22 @@ _FLOAT = re.compile(
 )
 
 
-def parse(text: str, source: str) -> Any:  # noqa: ANN401 - YAML can be anything until it is checked
-    """YAML 1.2's idea of scalars (`1e-3` is a number, `no` a word), safely, twice-used keys refused."""
+class Quoted(str):
+    """Text that stood in quotes: written without them, another reader might take it for a truth or a date."""
+
+    __slots__ = ()
+
+
+def parse(text: str, source: str, *, quotes: bool = False, any_tag: bool = False) -> Any:  # noqa: ANN401 - it can be anything
+    """YAML 1.2's idea of scalars (`1e-3` is a number, `no` a word), safely, twice-used keys refused.
+
+    `quotes`: text in quotes comes as `Quoted`, which `dump` puts in quotes again. `any_tag`: of Python's tags and any
+    others, as in `!!python/object:x.Y {a: 1}`, take what stands under them; nothing of that is made.
+    """
     import yaml
 
     try:
-        tree = yaml.load(text, Loader=_loader())  # noqa: S506 - a SafeLoader
+        tree = yaml.load(text, Loader=_loader(quotes=quotes, any_tag=any_tag))  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
@@ -62,7 +72,16 @@ def dump(tree: object, *, escaped: bool = False) -> str:
     class Dumper(yaml.SafeDumper):
         yaml_implicit_resolvers = _resolvers()
 
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002 - a list used twice is written twice
+            return True
+
+    Dumper.add_representer(Quoted, lambda dumper, text: dumper.represent_scalar(f"{_TAG}str", str(text), style='"'))
     return yaml.dump(tree, Dumper=Dumper, sort_keys=False, allow_unicode=not escaped)
+
+
+def _marked(_: Any, node: Any) -> str:  # noqa: ANN401 - PyYAML's own
+    text: str = node.value
+    return Quoted(text) if node.style in ("'", '"') else text
 
 
 def _resolvers() -> dict[str | None, list[tuple[str, re.Pattern[str]]]]:
@@ -84,7 +103,7 @@ def _resolvers() -> dict[str | None, list[tuple[str, re.Pattern[str]]]]:
     return table
 
 
-def _loader() -> type[Any]:
+def _loader(*, quotes: bool, any_tag: bool) -> type[Any]:
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -101,4 +120,20 @@ def _loader() -> type[Any]:
             return super().construct_mapping(node, deep)
 
     Loader.add_constructor(f"{_TAG}int", lambda _, node: int(node.value))
+    if quotes:
+        Loader.add_constructor(f"{_TAG}str", _marked)
+    if any_tag:
+        for prefix in ("!", f"{_TAG}python/"):
+            Loader.add_multi_constructor(prefix, _construct_plain)
     return Loader
+
+
+def _construct_plain(loader: Any, tag: str, node: Any) -> Any:  # noqa: ANN401 - PyYAML's own
+    """What stands under a tag, as if there were none; `!!python/name:torch.relu ''` is all tag."""
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_scalar(node) or tag

@@ -14,6 +14,7 @@ import zlib
 from typing import NamedTuple
 
 from mlhub.files import open_regular
+from mlhub.foreign.source import metric_name
 from mlhub.records import PLACE
 
 TYPE_CHECKING = False
@@ -88,7 +89,7 @@ def _read_header(file: BinaryIO) -> bytes:
 def _names(head: bytes) -> list[str]:
     """The columns' names; those that would be taken for a record's place have another one."""
     row = next(_rows(head), [])
-    return [name if name in ("step", "epoch") or name not in PLACE else f"metric/{name}" for name in row]
+    return [name if name == "step" else metric_name(name) for name in row]
 
 
 def _rows(data: bytes) -> Iterator[list[str]]:

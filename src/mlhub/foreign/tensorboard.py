@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlhub.foreign.events import CorruptError, event_class, hparams_class, read_part
+from mlhub.foreign.source import epoch, metric_name
 
-__all__ = ["CorruptError", "Session", "read", "read_records"]
+__all__ = ["CorruptError", "Session", "read", "read_records"]  # what is done with a file; its runs: tensorboard_runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ _TYPES = {
 }  # fmt: skip
 _HALF = 19
 _SCALARS = (b"", b"scalars")
-#: metrics that would be taken for a record's place
-_RESERVED = {"step": "metric/step", "time": "metric/time", "attempt": "metric/attempt", "": "(no name)"}
 
 
 @dataclass(slots=True)
@@ -101,10 +100,7 @@ def _time(event: Any) -> dict[str, object]:  # noqa: ANN401 - a message made at 
 
 
 def _put(record: dict[str, object], tag: str, number: float) -> None:
-    if tag == "epoch" and math.isfinite(number):  # Lightning's, a float
-        record["epoch"] = int(number) if number == int(number) else number
-    else:
-        record[_RESERVED.get(tag, tag)] = number
+    record[metric_name(tag)] = epoch(number) if tag == "epoch" else number
 
 
 def _of_tensor(value: Any, session: Session | None) -> float | None:  # noqa: ANN401
