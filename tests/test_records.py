@@ -6,13 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import IntEnum
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlhub.records import MetricWriter, fold, read_number, read_records
+from mlhub.records import PLACE, MetricWriter, fold, read_number, read_records
+
+WORDS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity", "NaN": "NaN"}
 
 
 def test_what_is_logged_is_read_back(tmp_path: Path) -> None:
@@ -21,6 +28,60 @@ def test_what_is_logged_is_read_back(tmp_path: Path) -> None:
     records, offset = read_records(tmp_path / "m.jsonl")
     assert {key: records[0][key] for key in ("step", "epoch", "loss")} == {"step": 3, "epoch": 1, "loss": 0.5}
     assert offset == (tmp_path / "m.jsonl").stat().st_size
+
+
+NUMBERS = st.floats() | st.integers() | st.booleans()
+NAMES = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda name: name not in PLACE)
+
+
+@pytest.fixture(scope="module", params=["msgspec", "json"])
+def spelling(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Records are written with msgspec and, in environments of other people, without it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "json":
+            patch.setitem(sys.modules, "msgspec.json", None)
+        yield request.param
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.dictionaries(NAMES, NUMBERS, max_size=6), st.integers(0, 1 << 70)), max_size=5))
+def test_whatever_numbers_are_logged_under_whatever_names_are_read_back(
+    spelling: str, logged: list[tuple[dict[str, float], int]]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.jsonl"
+        writer = MetricWriter(path)
+        for values, step in logged:
+            writer.log(values, step=step, epoch=2)
+        writer.close()
+        records, _ = read_records(path)
+    assert [(record.pop("step"), record.pop("epoch")) for record in records] == [(step, 2) for _, step in logged]
+    for record, (values, _) in zip(records, logged, strict=True):
+        assert record.pop("time") > 1.7e9
+        assert record == {name: WORDS.get(str(value), value) for name, value in values.items()}
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        assert {name: type(record[name]) for name in finite} == {name: type(value) for name, value in finite.items()}
+
+
+@pytest.mark.parametrize(
+    "value", [Decimal("0.5"), Fraction(1, 2), IntEnum("Level", {"LOW": 3}).LOW, Decimal("NaN"), True, 1 << 70]
+)
+def test_numbers_of_other_kinds_are_numbers(spelling: str, tmp_path: Path, value: float) -> None:
+    MetricWriter(tmp_path / "m.jsonl").log({"a": value, "b": 1.0}, step=0)
+    (record,) = read_records(tmp_path / "m.jsonl")[0]
+    assert (read_number(record["a"]) == value) or record["a"] == WORDS.get(str(value), value)
+
+
+def test_a_name_that_is_no_unicode_costs_no_record(spelling: str, tmp_path: Path) -> None:
+    MetricWriter(tmp_path / "m.jsonl").log({"loss/\udcff": 0.5, "b": math.nan}, step=0)
+    (record,) = read_records(tmp_path / "m.jsonl")[0]
+    assert (record["loss/?"], record["b"]) == (0.5, "NaN")
+
+
+def test_what_is_no_number_is_an_error_of_the_caller(spelling: str, tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        MetricWriter(tmp_path / "m.jsonl").log({"a": object()}, step=0)
+    assert read_records(tmp_path / "m.jsonl")[0] == []
 
 
 def test_a_step_left_out_counts_on(tmp_path: Path) -> None:

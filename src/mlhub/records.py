@@ -19,11 +19,11 @@ import re
 import stat
 import time
 from contextlib import contextmanager, suppress
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 #: keys of a record that are its place in the run, not metrics
@@ -72,21 +72,29 @@ class MetricWriter:
         self._attempt = number if number > 1 else 0  # 0 once its mark is there
         self._folder = os.path.dirname(os.path.abspath(path))
         self._from: int | None = None
+        self._encode = _fast_encoder()
 
     def log(self, values: Mapping[str, float], *, step: int | None = None, epoch: int | None = None) -> None:
         """Append one record. Values are numbers, or anything `float` takes (a 0-d tensor or array).
 
         A full disk loses the record, never the training: an OSError of the write is swallowed, here and only here.
         """
-        self._step = self._step + 1 if step is None else step
-        if self._attempt and not self._mark(self._step, less=1):
+        self._step = step = self._step + 1 if step is None else step
+        if self._attempt and not self._mark(step, less=1):
             return  # a record ahead of its mark would be taken for one of the attempt before
-        record: dict[str, object] = {"step": self._step}
+        record: dict[str, Any] = {"step": step}
         if epoch is not None:
             record["epoch"] = epoch
         record["time"] = time.time()
         record.update(values)
-        self._append(encode(record))
+        try:
+            line = self._encode(record)
+            plain = math.isfinite(sum(record.values()))
+        except Exception:  # what is not all plain numbers: json's encoder knows what to do, or what is wrong
+            plain = False
+        if not plain:
+            line = encode(record).encode()
+        self._append(line)
 
     def resume(self, step: int) -> None:
         """Say that this attempt continues from `step`: what earlier ones recorded beyond it is superseded.
@@ -101,14 +109,14 @@ class MetricWriter:
         """Append whole records, made by `encode`, of which the first is of `step`; False if they did not all fit."""
         if self._attempt and not self._mark(step, less=1):
             return False
-        return self._append("\n".join(lines))
+        return self._append("\n".join(lines).encode())
 
     def size(self) -> int:
         """Bytes of the file now."""
         return os.fstat(self._fd).st_size
 
-    def _append(self, line: str) -> bool:
-        raw = f"\n{line}\n".encode() if self._torn else f"{line}\n".encode()
+    def _append(self, line: bytes) -> bool:
+        raw = b"\n%b\n" % line if self._torn else line + b"\n"
         try:
             self._torn = os.write(self._fd, raw) != len(raw)
         except OSError:
@@ -129,7 +137,8 @@ class MetricWriter:
         known = _lock_mark(self._folder, self._attempt)
         try:
             if known < 0 or os.fstat(known).st_size == 0:
-                if not self._append(f'{{"step":{self._from},"attempt":{self._attempt},"time":{time.time():.6f}}}'):
+                mark = f'{{"step":{self._from},"attempt":{self._attempt},"time":{time.time():.6f}}}'
+                if not self._append(mark.encode()):
                     return False
                 if known >= 0:
                     with suppress(OSError):
@@ -145,11 +154,40 @@ class MetricWriter:
 
 
 def encode(record: Mapping[str, object]) -> str:
-    """A record as its line, without the end: a NaN or infinity as the contract's word."""
+    """A record as its line, without the end: a NaN or infinity as the contract's word, `?` for what is no Unicode."""
     try:
-        return _encode(record)
+        line = _encode(record)
     except ValueError:
-        return _encode({key: _word(value) for key, value in record.items()})
+        line = _encode({key: _word(value) for key, value in record.items()})
+    if "\\ud" in line and any(isinstance(key, str) and not _is_text(key) for key in record):
+        return encode({str(key).encode(errors="replace").decode(): value for key, value in record.items()})
+    return line
+
+
+def _is_text(key: str) -> bool:
+    """Whether it has no half of a surrogate pair, as names of files may; readers pass over a line with one."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _fast_encoder() -> Callable[[Any], bytes]:
+    """That of msgspec where it is installed, as it is beside mlhub: most of a call is spelling numbers in decimal.
+
+    It spells some otherwise than Python does (3e-05 is 0.00003 there); both are the shortest text of the number.
+    """
+    try:
+        from msgspec.json import Encoder
+
+        return Encoder(decimal_format="number").encode
+    except Exception:  # other people's environments: not there, broken, of another age
+        return _encode_plain
+
+
+def _encode_plain(record: Any) -> bytes:  # noqa: ANN401 - a record
+    return encode(record).encode()
 
 
 def _attempt(path: str | os.PathLike[str]) -> int:

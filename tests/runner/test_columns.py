@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import tempfile
+from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlhub.records import MetricWriter
 from mlhub.runner.columns import Column, find_columns, join, split
 
 
@@ -43,3 +49,22 @@ def test_a_line_in_another_spelling_is_kept_whole(line: str) -> None:
     given = lines('{"step":1,"a":1}', line)
     columns = find_columns(given)
     assert list(join(split(given, columns), columns)) == given
+
+
+NAMES = ["loss", "verlust/ß", 'a"b']
+
+
+@given(st.lists(st.lists(st.none() | st.floats(), min_size=3, max_size=3)))
+def test_a_line_as_the_writer_writes_it_needs_no_copy_and_comes_back(logged: list[list[float | None]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.jsonl"
+        writer = MetricWriter(path)
+        for step, values in enumerate([[0.5, 3e-05, 1e16], *logged]):
+            pairs = zip(NAMES, values, strict=True)
+            writer.log({name: value for name, value in pairs if value is not None}, step=step)
+        writer.close()
+        written = path.read_bytes().splitlines(keepends=True)
+    columns = find_columns(written)
+    values = split(written, columns)
+    assert {line for line in values[-1] if line} == set()
+    assert list(join(values, columns)) == written

@@ -1,7 +1,8 @@
 """Lines of JSON records as columns and back, byte for byte. Plain lists: the file is `runner.archive`'s business.
 
 A column has one kind: whole numbers, numbers (with NaN and the infinities), text, or JSON as text for all else. A line
-that its columns would not give back as it is stands in the last column too, whole.
+that its columns would not give back as it is stands in the last column too, whole; one in the spelling of the fast
+encoder of `mlhub.records` has a mark there.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ from typing import Any, NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 #: name of the last column: lines that the others would not give back
 LINE = "mlhub:line"
+#: stands there for a line in msgspec's spelling
+_OTHER = b""
 #: more keys are no metrics: theirs is the last column
 _MOST = 1000
 #: these come first, as the writers put them
 _FIRST = ("step", "epoch", "attempt", "time")
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
-#: as `mlhub.records` writes
+#: as `mlhub.records` writes without and with msgspec
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_encode_other = json.JSONEncoder(separators=(",", ":"), check_circular=False, ensure_ascii=False).encode
 
 
 class Column(NamedTuple):
@@ -80,14 +84,17 @@ def _common(kinds: set[str]) -> str:
 
 def split(lines: list[bytes], columns: list[Column]) -> list[list[Any]]:
     """A list of values a column, None where a line has none, and one of the lines that `join` could not give back."""
-    heads = _heads(columns)
+    heads, others = _heads(columns), _heads(columns, _encode_other)
     found: list[list[Any]] = [[] for _ in columns]
     rest: list[bytes | None] = []
     for line in lines:
         values = _values(_record(line), columns)
         for place, value in zip(found, values, strict=True):
             place.append(value)
-        rest.append(None if _line(values, heads) == line else line)
+        if _line(values, heads) == line:
+            rest.append(None)
+        else:
+            rest.append(_OTHER if _line(values, others, _spell_other) == line else line)
     return [*found, rest]
 
 
@@ -108,27 +115,42 @@ def _value(value: Any, kind: str) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 def join(values: list[list[Any]], columns: list[Column]) -> Iterator[bytes]:
     """The lines, as they were; `values` as `split` gave them."""
-    heads = _heads(columns)
+    heads, others = _heads(columns), _heads(columns, _encode_other)
     for *row, line in zip(*values, strict=True):
-        yield _line(row, heads) if line is None else line
+        if line is None:
+            yield _line(row, heads)
+        else:
+            yield line or _line(row, others, _spell_other)
 
 
-def _heads(columns: list[Column]) -> list[tuple[str, str]]:
+def _heads(columns: list[Column], encode: Callable[[str], str] = _encode) -> list[tuple[str, str]]:
     """What stands before each column's value in a line, and the column's kind."""
-    return [(f"{_encode(column.key)}:", column.kind) for column in columns]
+    return [(f"{encode(column.key)}:", column.kind) for column in columns]
 
 
-def _line(values: list[Any], heads: list[tuple[str, str]]) -> bytes:
+def _line(values: list[Any], heads: list[tuple[str, str]], spell: Callable[[object], str] = _encode) -> bytes:
     """The line that `mlhub.records` would have written for these values."""
     pairs = zip(heads, values, strict=True)
     return (
-        "{" + ",".join(head + _text(value, kind) for (head, kind), value in pairs if value is not None) + "}\n"
+        "{" + ",".join(head + _text(value, kind, spell) for (head, kind), value in pairs if value is not None) + "}\n"
     ).encode()
 
 
-def _text(value: Any, kind: str) -> str:  # noqa: ANN401 - an int, a float or a str
+def _text(value: Any, kind: str, spell: Callable[[object], str]) -> str:  # noqa: ANN401 - an int, a float or a str
     if kind == "json":
         return str(value)
     if kind == "float" and not math.isfinite(value):
         return '"NaN"' if math.isnan(value) else '"Infinity"' if value > 0 else '"-Infinity"'
-    return _encode(value)
+    return spell(value)
+
+
+def _spell_other(value: object) -> str:
+    """A number as msgspec spells it: 0.00003 for 3e-05, 1e16 for 1e+16."""
+    text = _encode_other(value)
+    if not isinstance(value, float) or "e" not in text:
+        return text
+    digits, _, exponent = text.partition("e")
+    if exponent == "-05":
+        sign = "-" if digits.startswith("-") else ""
+        return f"{sign}0.0000{digits.lstrip('-').replace('.', '')}"
+    return f"{digits}e{int(exponent)}"
