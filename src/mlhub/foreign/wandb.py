@@ -82,8 +82,15 @@ class _Reading:
             "exit": self._exit,
         }  # fmt: skip
         for record in _parsed(read_messages(self._source.path, self._tell_damage)):
+            by_training = record.HasField("_info")
+            self._signed = self._signed or (by_training and record.HasField("run"))
+            if record.HasField("exit") and self._signed and not by_training:
+                # by the program that W&B writes by, when the training was gone: 0 also of one that was killed
+                self._facts.reason = "its program was gone before it said how it ended"
+                continue
             for kind, message in record.ListFields():
-                take[kind.name](message)
+                if kind.name in take:
+                    take[kind.name](message)
         self._put_summary()
         facts = self._facts
         facts.ended = max(facts.ended or 0.0, self._last) or None
@@ -98,7 +105,6 @@ class _Reading:
 
     def _run(self, run: Any) -> None:  # noqa: ANN401 - messages made at run time, here and below
         facts = self._facts
-        self._signed = run.HasField("_info")
         facts.name = _text(run.display_name) or facts.name or _text(run.run_id)
         facts.group = _text(run.run_group) or facts.group
         facts.tags = [_text(tag) for tag in run.tags] or facts.tags
@@ -183,10 +189,6 @@ class _Reading:
 
     def _exit(self, found: Any) -> None:  # noqa: ANN401
         facts = self._facts
-        if self._signed and not found.HasField("_info"):
-            # by the program that W&B writes by, when the training was gone: it says 0 also of one that was killed
-            facts.reason = "its program was gone before it said how it ended"
-            return
         facts.exit_code = found.exit_code
         facts.status = "failed" if found.exit_code else "completed"
         facts.reason = f"exit code {found.exit_code}" if found.exit_code else "imported"

@@ -102,7 +102,7 @@ def record_class() -> Any:  # noqa: ANN401 - a message class made at run time
 _MESSAGES = {
     "Record": (
         "history:History=2 summary:Items=3 output:Output=4 config:Items=5 stats:Stats=7 output_raw:Output=13 run:Run=17"
-        " exit:Exit=18 environment:Environment=26"
+        " exit:Exit=18 environment:Environment=26 _info:Info=200"
     ),
     "Time": "seconds:int64=1 nanos:int32=2",
     "Items": "update:Item*=1 remove:Item*=2",
@@ -116,10 +116,10 @@ _MESSAGES = {
     "Stats": "timestamp:Time=2 item:Item*=3",
     "Run": (
         "run_id:bytes=1 entity:bytes=2 project:bytes=3 config:Items=4 run_group:bytes=6 job_type:bytes=7"
-        " display_name:bytes=8 notes:bytes=9 tags:bytes*=10 host:bytes=13 start_time:Time=17 git:Git=21 _info:Info=200"
+        " display_name:bytes=8 notes:bytes=9 tags:bytes*=10 host:bytes=13 start_time:Time=17 git:Git=21"
     ),
     "Git": "remote_url:bytes=1 commit:bytes=2",
-    "Exit": "exit_code:int32=1 runtime:int32=2 _info:Info=200",
+    "Exit": "exit_code:int32=1 runtime:int32=2",
     "Info": "stream_id:bytes=1",
     "Environment": (
         "python:bytes=2 started_at:Time=3 args:bytes*=5 program:bytes=6 git:Git=9 root:bytes=11 host:bytes=12"
