@@ -25,8 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mlhub.records import Summary
     from mlhub.paths import RunPaths
+    from mlhub.records import Summary
 
 #: a longer line is no record of anybody's; a file that has one stays as it is
 _LONGEST = 16 << 20

@@ -82,6 +82,10 @@ def launch(paths: RunPaths, attempt: int, spec: Launch) -> Started:
     folder = paths.attempt(attempt)
     token = secrets.token_hex(8)
     _check_free(paths, attempt)
+    if attempt > 1:  # what comes into the log from now on is this attempt's
+        from mlhub.runner.follow import catch_up
+
+        catch_up(paths, attempt - 1, wait=True)
     try:
         folder.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = os.open(folder.root / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

@@ -16,15 +16,15 @@ import msgspec
 
 from mlhub.errors import NotFoundError, StoreError
 from mlhub.records import summarise
-from mlhub.runner import identity, order
+from mlhub.runner import identity, lock, order
 from mlhub.runner.truth import NEVER_STARTED_SECONDS, Verdict, find_orphans_of, inspect
 from mlhub.store.runs import ACTIVE
 from mlhub.text import now, seconds_between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mlhub.records import Summary
     from mlhub.paths import RunPaths
+    from mlhub.records import Summary
     from mlhub.store.runs import Run
     from mlhub.store.store import Store
 
@@ -32,6 +32,8 @@ FOLDER_GONE = "its folder was removed"
 
 #: who reads waits no longer for somebody who hangs while writing; what can't be written now is shown all the same
 _PATIENCE_SECONDS = 1.0
+#: held by a sampler, as `mlhub.runner.sample.LOCK`, whose import a list would feel
+_SAMPLER = "sampler.lock"
 #: a launch that is cut short so often is no accident
 _MOST_LAUNCHES = 20
 
@@ -237,16 +239,26 @@ def _of_archive(paths: RunPaths) -> Summary | None:
     return read_summary(paths)
 
 
+def _followed(paths: RunPaths, run: Run) -> bool:
+    """Take in what the program printed, where no sampler does; False if there is more of an ended run to come."""
+    if run.active and (run.status != "running" or lock.held(str(paths.attempt(run.attempt).root / _SAMPLER))):
+        return True
+    from mlhub.runner.follow import catch_up
+
+    return catch_up(paths, run.attempt, final=not run.active)
+
+
 def fold_summary(store: Store, run: Run) -> Run | None:
     """`run` with the next part of its metrics folded into its summary; None when there was nothing new."""
     paths = store.home.run(run.id)
+    whole = _followed(paths, run)
     try:
         summary, offset = summarise(paths.metrics, run.summary, run.summary_offset)
         if not run.active and offset == run.summary_offset == 0:  # of a rebuilt row: its metrics may be compacted
             summary = _of_archive(paths) or summary
     except OSError:  # one folder that can't be read must not cost the list of all
         return None
-    done = not run.active and offset == run.summary_offset
+    done = not run.active and whole and offset == run.summary_offset
     if offset == run.summary_offset and not done:
         return None
     with suppress(StoreError):

@@ -1,9 +1,10 @@
 """The sampler: `python -P -m mlhub.runner.sample RUN_DIR ATTEMPT`, a process beside each run that may die at no cost.
 
-Every few seconds: a record into `system.jsonl`, the alerts, the log's rotation; at the end of the attempt, a notice
-and, if the supervisor was killed, a tick of the queue in its place. It watches; the one thing it does to a run is to
-ask for its stop when a loss is not a number and the run was started so. How it is measured, judged, told and
-compressed is in `vitals`, `judge` and `alerts`, `notify`, `segments`.
+Every few seconds: a record into `system.jsonl`, the alerts, the log's rotation; twice a second the metrics that the
+program prints or leaves in its own trackers' files; at the end of the attempt, a notice and, if the supervisor was
+killed, a tick of the queue in its place. It watches; the one thing it does to a run is to ask for its stop when a loss
+is not a number and the run was started so. How it is measured, judged, told, compressed and followed is in `vitals`,
+`judge` and `alerts`, `notify`, `segments`, `follow`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from mlhub.paths import RunPaths
 from mlhub.runner import alerts, identity, lock, record, segments
 from mlhub.runner.companion import spawn
+from mlhub.runner.follow import Follower, catch_up
 from mlhub.runner.judge import Judge, Progress
 from mlhub.runner.tidy import due
 from mlhub.runner.truth import Evidence, inspect
@@ -39,8 +41,8 @@ _FIRST_SECONDS = 0.5
 #: how often the record of the end is looked for once the command has ended
 _ENDING_SECONDS = 0.25
 _LONGEST_WAIT = 5.0
-#: a run that is to be stopped when its loss is not a number is looked at this often
-_NAN_SECONDS = 0.5
+#: what a program prints is a metric this soon, and its loss known not to be a number
+_FOLLOW_SECONDS = 0.5
 #: at the end of a run that logs faster than is read, this much more is read
 _LAST_LOOKS = 16
 _ALERT_KINDS = {"warn": "warning", "fail": "failure"}
@@ -100,6 +102,7 @@ class Sampler:
         self.alert_journal = Journal(paths.alerts, keep=64)
         self.system_journal = Journal(paths.system)
         self.progress = Progress(paths.metrics, skip=attempt > 1)
+        self.follower = Follower(paths, attempt)
         self.moved = False
         self.stops_on_nan = self.launch.get("stop_on_nan") is True
         self.children: list[subprocess.Popen[bytes]] = []
@@ -126,10 +129,10 @@ class Sampler:
             if alive and identity.boot_clock() >= due:
                 self.sample(vitals.measure(), judge)
                 due = max(due + self.settings.sample_seconds, identity.boot_clock() + self.settings.sample_seconds / 2)
-            left = due - identity.boot_clock()
+            self.follow()
             if alive and self.stops_on_nan:
                 self.look()
-                left = min(left, _NAN_SECONDS)
+            left = min(due - identity.boot_clock(), _FOLLOW_SECONDS)
             self.sleep(known, left if alive else _ENDING_SECONDS)
 
     def is_over(self, known: Evidence) -> bool:
@@ -162,12 +165,18 @@ class Sampler:
     def sample(self, measured: Measured, judge: Judge) -> None:
         """One measurement: recorded, judged, acted upon."""
         self.system_journal.append({"time": round(time.time(), 3), **measured.record})
+        self.follower.find_files(measured.pids)
         self.look()
         reading = judge.read(measured, self.progress, self.moved, identity.boot_clock())
         self.moved = False
         limit = self.settings.log_limit_mb << 20
         kept = segments.rotate(self.paths, self.settings.to_home().logs, limit)
         self.note(self.alerts.evaluate(replace(reading, log_size=kept, log_limit=10 * limit)))
+
+    def follow(self) -> None:
+        """Take in what the program leaves elsewhere, unless the disk is full: then the next look does it."""
+        with contextlib.suppress(OSError):
+            self.follower.look()
 
     def look(self) -> bool:
         """Take in new metrics; an alert, and the stop if wished, for what is not a number. True if any came."""
@@ -204,6 +213,7 @@ class Sampler:
         """The last metrics, the alerts that are over, a notice; the queue, if nobody else looks after it; old runs."""
         verdict = inspect(self.paths, self.attempt)
         self.stops_on_nan = False
+        catch_up(self.paths, self.attempt, wait=True)
         for _ in range(_LAST_LOOKS):
             if not self.look():
                 break

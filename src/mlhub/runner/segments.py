@@ -275,6 +275,11 @@ class LogReader:
         finally:
             os.close(descriptor)
 
+    @property
+    def modified(self) -> float:
+        """When the program wrote to it last, in seconds since 1970. Raises OSError."""
+        return os.stat(self._path).st_mtime
+
     def read(self, offset: int, limit: int = 1 << 20) -> tuple[bytes, int]:
         """At most `limit` bytes from `offset` on and the offset after them; nothing at the end. Raises OSError.
 

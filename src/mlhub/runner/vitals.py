@@ -30,7 +30,7 @@ class Measured:
     """The record of one measurement, and what is judged by.
 
     `gpus` are the run's where that is known, else all; `on_gpu`: the run is certainly on them. `run_cpu`: percent of
-    one core.
+    one core. `pids`: its processes.
     """
 
     record: dict[str, float]
@@ -40,6 +40,7 @@ class Measured:
     run_cpu: float | None
     disk_free: int | None
     disk_folder: str
+    pids: frozenset[int] = frozenset()
 
 
 class Vitals:
@@ -82,8 +83,9 @@ class Vitals:
             values |= {"cpu.count": os.cpu_count(), "memory.total": memory.total}
         record = {name: round(value, 1) for name, value in values.items() if value is not None}
         return Measured(
-            record=record, memory=memory, gpus=gpus, on_gpu=on_gpu, run_cpu=tree.cpu, disk_free=free, disk_folder=folder
-        )
+            record=record, memory=memory, gpus=gpus, on_gpu=on_gpu, run_cpu=tree.cpu, disk_free=free,
+            disk_folder=folder, pids=frozenset(tree.pids),
+        )  # fmt: skip
 
     def _rates(self) -> dict[str, float | None]:
         """CPU in percent of the machine, and bytes a second, since the last call."""
