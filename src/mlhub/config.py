@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import types
+import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -108,9 +110,13 @@ class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint: CheckpointConfig = CheckpointConfig()
     logging: LoggingConfig = LoggingConfig()
 
+    def tree(self) -> dict[str, Any]:
+        """Plain keys and values, as the row keeps them."""
+        return msgspec.to_builtins(self)  # type: ignore[no-any-return]  # a Struct becomes a dict
+
     def to_yaml(self) -> str:
         """The resolved configuration as YAML, keys in their order here."""
-        return dump(msgspec.to_builtins(self))
+        return dump(self.tree())
 
 
 def find_preset(name: str) -> Path:
@@ -131,8 +137,13 @@ def find_preset(name: str) -> Path:
                 return found.absolute()
     if path.is_dir():
         raise NotFoundError(f"preset {name}: is a folder, not a YAML file", "Name a file in it.")
-    known = sorted({file.stem for folder in _preset_folders() for file in folder.glob("*.yaml")})
+    known = preset_names()
     raise NotFoundError(f"preset {name}: no such file", f"Presets that ship with mlhub: {', '.join(known)}.")
+
+
+def preset_names() -> list[str]:
+    """The bare names that `find_preset` knows."""
+    return sorted({file.stem for folder in _preset_folders() for file in folder.glob("*.yaml")})
 
 
 def _preset_folders() -> list[Path]:
@@ -239,6 +250,26 @@ def _apply(tree: dict[str, Any], override: str) -> None:
 def _leaves() -> list[str]:
     sections = msgspec.structs.fields(RunConfig)
     return [f"{section.name}.{field.name}" for section in sections for field in msgspec.structs.fields(section.type)]
+
+
+def choices(key: str) -> list[str]:
+    """The words that a dotted key may be, where they can be counted: of `Literal` types and switches."""
+    section, _, name = key.partition(".")
+    kinds = {field.name: field.type for field in msgspec.structs.fields(RunConfig)}
+    of = {field.name: field.type for field in msgspec.structs.fields(kinds[section])} if section in kinds else {}
+    return list(dict.fromkeys(_words_of(of.get(name))))
+
+
+def _words_of(kind: object) -> list[str]:
+    if kind is bool:
+        return ["true", "false"]
+    if kind is type(None):
+        return ["null"]
+    parts = typing.get_args(kind)
+    if typing.get_origin(kind) is Literal:
+        return [str(part) for part in parts]
+    union = typing.get_origin(kind) in (typing.Union, types.UnionType)
+    return [word for part in parts for word in _words_of(part)] if union else []
 
 
 def _nearest(key: str, known: list[str]) -> str:

@@ -39,7 +39,9 @@ class RunCommand(TyperCommand):
 
 def run(
     context: typer.Context,
-    words: Annotated[list[str] | None, typer.Argument(metavar="[PRESET [KEY=VALUE]...]", show_default=False)] = None,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[PRESET|PROJECT:CONFIG [KEY=VALUE]...]", show_default=False)
+    ] = None,
     name: Annotated[str | None, typer.Option(help="A name of your own, else one is made.")] = None,
     group: Annotated[str | None, typer.Option(help="The group (experiment) it belongs to.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given again.")] = None,
@@ -67,7 +69,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run; start nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the run as JSON.")] = False,
 ) -> int:
-    """Start a run: from a preset, or any command behind `--`. It returns at once; the run goes on without it.
+    """Start a run: from a preset, of a project, or any command behind `--`. It returns at once; the run goes on.
 
     \b
     mlhub run quickstart                          a preset that ships with mlhub
@@ -75,6 +77,7 @@ def run(
     mlhub run --name base -f quickstart           named, its log followed
     mlhub run -- python train.py --epochs 3       any command; a Lightning Trainer in it is captured
     mlhub run --venv ../old/.venv -- python a.py  the same in another virtual environment
+    mlhub run mine:conf/base.yaml lr=1e-3         a project's config, given to its script; or mine:train.py -- ARG …
     mlhub run --gpus 2 --after base mine.yaml     when run base has completed and two GPUs are free
     mlhub run --queue --retries 2 mine.yaml       in its turn; resumed from its checkpoint after a crash
     """
@@ -84,7 +87,9 @@ def run(
     request = replace(request, queue=queue, priority=priority, gpus=gpus, retries=retries, stop_on_nan=stop_on_nan)
     request = _placed(request, venv, python, cwd, capture=not no_capture)
     if dry_run:
-        return _show_plan(request, as_json=json)
+        from mlhub.cli.plan import show_plan
+
+        return show_plan(request, as_json=json)
     from mlhub.cli.hub import open_hub
     from mlhub.runner.resume import find_after
 
@@ -98,8 +103,7 @@ def start(hub: Hub, request: Request, *, wait: bool, follow: bool, as_json: bool
     from mlhub.runner.preflight import check
     from mlhub.runner.submit import submit
 
-    if request.config is not None:
-        check(request.config, hub.home)
+    check(request.config, hub.home)
     started = submit(hub.store, request, max_runs=hub.settings.max_runs)
     return announce(hub, started, wait=wait, follow=follow, as_json=as_json)
 
@@ -118,6 +122,10 @@ def _request(
     from mlhub.runner.submit import Request
 
     check_words(name, group, tags)
+    if words and (part := _project_in(words[0])):
+        from mlhub.cli.plan import request_of_project
+
+        return request_of_project(*part, words[1:], command, name=name, group=group, tags=tags, grace=grace)
     if command and words:
         raise UsageError(f"both a preset ({words[0]}) and a command behind --", "Give one of them.")
     if command:
@@ -136,6 +144,7 @@ def _request(
     return Request(
         command=HASHING.command("train"),
         kind="train",
+        adapter=HASHING.name,
         code=Path(__file__).parents[1],
         name=name,
         group=group,
@@ -146,14 +155,26 @@ def _request(
     )
 
 
+def _project_in(word: str) -> tuple[str, str] | None:
+    if ":" not in word:
+        return None
+    from mlhub.projects.plan import split
+
+    return split(word)
+
+
 def _placed(request: Request, venv: Path | None, python: str | None, cwd: Path | None, *, capture: bool) -> Request:
     """The request in its folder and with its Python. Raises UsageError."""
     from mlhub.capture import find_python, python_of, with_python
     from mlhub.errors import UsageError
 
     option = "--venv" if venv else "--python" if python else "--cwd" if cwd else None
-    if option and request.config is not None:
+    if option and request.config is not None and not request.project:
         raise UsageError(f"{option} is for a command behind --; a preset has its own", "Leave it out.")
+    if option and request.project:
+        raise UsageError(f"{option}: project {request.project} has its own", f"mlhub project set {request.project}")
+    if request.project:
+        return replace(request, capture=capture)
     if venv and python:
         raise UsageError("both --venv and --python", "Give one of them.")
     if cwd and not cwd.is_dir():
@@ -181,43 +202,6 @@ def check_grace(seconds: float | None) -> None:
 
     if seconds is not None and not 0 <= seconds <= _LONGEST_GRACE:
         raise UsageError(f"--grace {seconds:g}: not a time to wait", f"Give 0 to {_LONGEST_GRACE} seconds (a week).")
-
-
-def _show_plan(request: Request, *, as_json: bool) -> int:
-    import shlex
-
-    import msgspec
-
-    from mlhub.cli.out import emit_json, say
-    from mlhub.runner.spec import redact_command
-    from mlhub.settings import Settings
-    from mlhub.store.store import next_id
-
-    home = Settings.load().to_home()
-    folder = home.run(next_id(home)).root
-    if as_json:
-        config = msgspec.to_builtins(request.config) if request.config else {}
-        plan = {"config": config, "command": redact_command(request.command), "cwd": str(request.cwd)}
-        plan |= {"venv": str(request.venv.absolute()) if request.venv else None, "capture": _captured(request)}
-        emit_json(plan | {"dir": str(folder)})
-        return 0
-    if request.config is not None:
-        say(f"# {request.preset}, resolved")
-        say(request.config.to_yaml())
-    say(f"command  {shlex.join(redact_command(request.command))}")
-    say(f"cwd      {request.cwd}")
-    if request.venv:
-        say(f"venv     {request.venv.absolute()}")
-    say(f"capture  {'on' if _captured(request) else 'off'}")
-    say(f"folder   {folder}")
-    say("dry run: nothing was started")
-    return 0
-
-
-def _captured(request: Request) -> bool:
-    from mlhub.capture import is_own
-
-    return request.capture and not is_own(request.command)
 
 
 def announce(hub: Hub, run: Run, *, wait: bool, follow: bool, as_json: bool, log_from: int = 0) -> int:

@@ -12,6 +12,7 @@ from mlhub.errors import MlhubError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mlhub.adapters.plain import PlainConfig
     from mlhub.config import RunConfig
     from mlhub.paths import Home
 
@@ -25,8 +26,15 @@ def check_packages() -> None:
         )
 
 
-def check(config: RunConfig, home: Home) -> None:
-    """Raises MlhubError, all that is missing in one line and all that is to be typed in another."""
+def check(config: RunConfig | PlainConfig | None, home: Home) -> None:
+    """Raises MlhubError, all that is missing in one line and all that is to be typed in another.
+
+    What a project's own config needs, only its scripts know.
+    """
+    from mlhub.config import RunConfig
+
+    if not isinstance(config, RunConfig):
+        return
     check_packages()
     missing: list[MlhubError] = []
     try:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlhub.adapters.invocation import read_invocation
+from mlhub.adapters.plain import load_plain
 from mlhub.errors import MlhubError, UsageError
 from mlhub.runner import leftovers
 from mlhub.runner.folder import read_spec
@@ -24,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mlhub.adapters.invocation import Invocation
     from mlhub.paths import RunPaths
     from mlhub.store.runs import Run
     from mlhub.store.store import Store
@@ -112,14 +115,16 @@ def rerun_request(store: Store, run: Run, overrides: Sequence[str], **changes: A
         "gpus": run.gpus_wanted, "stop_on_nan": given.stop_on_nan,
         "venv": Path(given.venv) if given.venv else None, "capture": given.capture, "environment": given.environment,
     }  # fmt: skip
+    common |= {"adapter": run.adapter, "project": run.project, "preset": Path(run.preset) if run.preset else None}
+    if invocation := read_invocation(paths.invocation):
+        return _rerun_of_project(paths, run, invocation, overrides, common | changes)
     if run.kind == "train" and paths.config.exists():
         from mlhub.adapters import HASHING
         from mlhub.config import load_config
 
         config = load_config(paths.config, overrides)
-        preset = Path(run.preset) if run.preset else None
-        command = HASHING.command("train")
-        return Request(command, config=config, preset=preset, code=Path(__file__).parents[1], **common | changes)
+        common |= {"adapter": HASHING.name, "code": Path(__file__).parents[1]}
+        return Request(HASHING.command("train"), config=config, **common | changes)
     if overrides:
         raise UsageError(
             f"run {run.id} ({run.name}) has no preset, so {overrides[0]!r} can't be set",
@@ -127,6 +132,22 @@ def rerun_request(store: Store, run: Run, overrides: Sequence[str], **changes: A
         )
     detail = {} if run.kind == "command" else run.config
     return Request(given.argv, detail=detail, **common | changes)
+
+
+def _rerun_of_project(
+    paths: RunPaths, run: Run, invocation: Invocation, overrides: Sequence[str], fields: dict[str, Any]
+) -> Request:
+    """By what the run's folder keeps, whatever became of the project and its adapter. Raises UsageError."""
+    invocation = invocation.changed(overrides)
+    config = None
+    if paths.config.exists():
+        config = load_plain(paths.config, overrides, free=invocation.composes)
+    elif overrides:
+        raise UsageError(
+            f"run {run.id} ({run.name}) was given no config, so {overrides[0]!r} can't be set",
+            f"mlhub run {invocation.project}:{invocation.script} -- ARG …",
+        )
+    return Request(invocation.command(config), config=config, invocation=invocation, **fields)
 
 
 def find_after(store: Store, words: str | None) -> tuple[int, ...]:

@@ -53,12 +53,30 @@ _SECRETS = (
 )
 _SECRET_OPTION = re.compile(rf"(?i)^(--?)?{_TELLTALE}$")
 
+#: names of a tokenizer's, which hide nothing
+_SPECIAL_TOKEN = re.compile(r"(?i)(?:pad|eos|bos|unk|sep|cls|mask|image|audio|video)_token$")
+
 
 def redact(text: str) -> str:
     """`text` with everything that looks like a secret's value as `***`."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def redact_tree(tree: dict[str, Any]) -> dict[str, Any]:
+    """A config with the values of keys that say so, and whatever looks like a secret in others, as `***`."""
+
+    def shown(key: str, value: Any) -> Any:  # noqa: ANN401 - a config can hold anything
+        if isinstance(value, dict):
+            return {str(name): shown(str(name), item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [shown(key, item) for item in value]
+        if not isinstance(value, str) or not value:
+            return value
+        return "***" if _SECRET_OPTION.match(key) and not _SPECIAL_TOKEN.match(key) else redact(value)
+
+    return {key: shown(key, value) for key, value in tree.items()}
 
 
 def redact_command(command: Sequence[str]) -> list[str]:
@@ -92,13 +110,15 @@ def describe(command: Sequence[str], cwd: Path, code: Path, venv: Path | None = 
 def git_state(folder: Path) -> dict[str, Any] | None:
     """Commit and uncommitted changes of the working tree `folder` lies in; None outside one."""
     deadline = time.monotonic() + _GIT_SECONDS
-    head = _git(folder, deadline, "rev-parse", "--show-toplevel", "HEAD")
+    head = _git(folder, deadline, "rev-parse", "--show-toplevel", "HEAD", "--abbrev-ref", "HEAD")
     if head is None:
         top = _git(folder, deadline, "rev-parse", "--show-toplevel")  # a repository without a commit
         return {"root": top.strip(), "commit": None, "dirty": True, "diff": None} if top else None
-    root, _, commit = head.strip().partition("\n")
+    # by lines from the end: a folder's name may hold a line break
+    root, commit, branch = head.strip().rsplit("\n", 2)
     diff = _git(Path(root), deadline, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv")
-    state: dict[str, Any] = {"root": root, "commit": commit, "dirty": None, "diff": None, "untracked": None}
+    state: dict[str, Any] = {"root": root, "commit": commit, "branch": None if branch == "HEAD" else branch}
+    state |= {"dirty": None, "diff": None, "untracked": None}
     if diff is None:
         return state | {"note": f"git took longer than {_GIT_SECONDS:.0f} s"}
     untracked = _git(Path(root), deadline, "ls-files", "--others", "--exclude-standard", "-z")

@@ -9,23 +9,26 @@ import json
 import signal
 import socket
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mlhub.adapters.template import place
 from mlhub.errors import MlhubError, StoreError, UsageError
 from mlhub.runner import identity, order, trash
 from mlhub.runner.folder import linked_folders
 from mlhub.runner.names import new_name
 from mlhub.runner.order import Order
 from mlhub.runner.queue import cancel, start_now, state_of, tick
-from mlhub.runner.spec import describe
+from mlhub.runner.spec import describe, redact_tree
 from mlhub.text import now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mlhub.adapters.invocation import Invocation
+    from mlhub.adapters.plain import PlainConfig
     from mlhub.config import RunConfig
     from mlhub.paths import Home, RunPaths
     from mlhub.store.runs import Run
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 class Request:
     """What a user asked to be run."""
 
-    command: tuple[str, ...]
+    command: tuple[str, ...]  # where a word needs the run's folder: adapters.template.RUN_DIR
     kind: str = "command"
     cwd: Path = field(default_factory=Path.cwd)
     code: Path | None = None  # folder of the code being run, if it isn't cwd
@@ -44,7 +47,10 @@ class Request:
     group: str | None = None
     tags: tuple[str, ...] = ()
     preset: Path | None = None
-    config: RunConfig | None = None
+    config: RunConfig | PlainConfig | None = None
+    adapter: str | None = None
+    project: str | None = None
+    invocation: Invocation | None = None  # how a project's config and script became `command`, for rerun
     detail: dict[str, Any] = field(default_factory=dict)  # of the kind, into config: which checkpoint an eval is of
     grace: float = 10.0
     queue: bool = False  # wait for its turn, even where there is room
@@ -70,6 +76,7 @@ def submit(store: Store, request: Request, *, max_runs: int = 0) -> Run:
     with uninterrupted():
         run = _add_row(store, request, max_runs)
         paths = store.home.run(run.id)
+        request = replace(request, command=place(request.command, paths.root))
         given = Order.of_shell(
             request.command,
             request.cwd,
@@ -160,6 +167,8 @@ def _add_row(store: Store, request: Request, max_runs: int) -> Run:
             slots=max_runs if max_runs > 0 else int(request.queue),
             retries=request.retries,
             claimed_boot=identity.boot_clock(),
+            adapter=request.adapter,
+            project=request.project,
         )
         run = store.get(run_id)
         home = store.home
@@ -170,10 +179,9 @@ def _add_row(store: Store, request: Request, max_runs: int) -> Run:
 
 
 def _config(request: Request) -> dict[str, Any]:
-    import msgspec
-
-    tree: dict[str, Any] = msgspec.to_builtins(request.config) if request.config else {}
-    return tree | request.detail
+    """What the row and every comparison show; a project's config may hold what nobody is to see."""
+    tree = request.config.tree() if request.config is not None else {}
+    return (redact_tree(tree) if request.project else tree) | request.detail
 
 
 def _write_folder(home: Home, run: Run, request: Request) -> None:
@@ -183,6 +191,8 @@ def _write_folder(home: Home, run: Run, request: Request) -> None:
     paths.root.mkdir(mode=0o700)
     if request.config is not None:
         paths.config.write_text(request.config.to_yaml(), encoding="utf-8")
+    if request.invocation is not None:
+        _write_invocation(paths, request.invocation, request.config)
     _make_places(home, paths, run.id)
     about = {
         "id": run.id,
@@ -194,10 +204,24 @@ def _write_folder(home: Home, run: Run, request: Request) -> None:
         "created_at": run.created_at,
         "host": run.host,
         "config": run.config,
+        "adapter": run.adapter,
+        "project": run.project,
     }
     about |= describe(request.command, request.cwd, request.code or request.cwd, request.venv)
     # a word of the command or a folder's name may be no Unicode: launch.json has it exactly, here `?` stands for it
     paths.spec.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8", errors="replace")
+
+
+def _write_invocation(paths: RunPaths, invocation: Invocation, config: RunConfig | PlainConfig | None) -> None:
+    """How the command came about, and its config as JSON if that is what the program reads; 0600 both."""
+    import msgspec
+
+    files = {paths.invocation: msgspec.json.encode(invocation)}
+    if config is not None and invocation.as_json:
+        files[paths.config_json] = json.dumps(config.tree(), ensure_ascii=False, indent=1).encode()
+    for file, data in files.items():
+        file.touch(mode=0o600)
+        file.write_bytes(data)
 
 
 def _make_places(home: Home, paths: RunPaths, run_id: int) -> None:

@@ -96,13 +96,13 @@ def _command_block(argv: tuple[str, ...]) -> str:
 
 
 def _tree(request: Request) -> dict[str, Any]:
-    import msgspec
-
-    tree: dict[str, Any] = msgspec.to_builtins(request.config)
-    return {section: {key: _plain(value) for key, value in part.items()} for section, part in tree.items()}
+    tree = request.config.tree() if request.config is not None else {}
+    return {key: _plain(value) for key, value in tree.items()}
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -182,23 +182,35 @@ def _argv(form: Form, text: object) -> tuple[str, ...]:
     return tuple(hidden[word].pop(0) if hidden.get(word) else word for word in words)
 
 
-def _leaves(tree: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    return {f"{section}.{key}": value for section, part in tree.items() for key, value in part.items()}
+def _leaves(tree: Mapping[str, Any]) -> dict[str, Any]:
+    from mlhub.adapters.template import leaves
+
+    return dict(leaves(tree))
 
 
 def _overrides(form: Form, tree: object) -> dict[str, Any]:
-    """Dotted keys that have other values now, everything checked."""
-    from mlhub.config import check_config
+    """Dotted keys that have other values now, everything checked; of a project's config `+key` for new ones."""
+    from mlhub.config import RunConfig, check_config
 
     before = _leaves(_tree(form.request))
-    after = _leaves(_tree(replace(form.request, config=check_config(tree))))
-    return {key: value for key, value in after.items() if value != before[key]}
+    if isinstance(form.request.config, RunConfig):
+        after = _leaves(_tree(replace(form.request, config=check_config(tree))))
+        return {key: value for key, value in after.items() if value != before[key]}
+    if not isinstance(tree, dict):
+        raise ConfigError("config: expected keys and values", "Escape leaves everything as it was.")
+    after = _leaves(tree)
+    if gone := next((key for key in before if key not in after), None):
+        raise ConfigError(f"{one_line(gone)}: is missing", "A key can be given another value, not be taken away.")
+    changed = {key: value for key, value in after.items() if key in before and value != before[key]}
+    return changed | {f"+{key}": value for key, value in after.items() if key not in before}
 
 
 def changes(form: Form, text: str) -> str:
     """What an edited text comes to, in a line. Raises MlhubError."""
     wanted, arrow = read(form, text), theme.glyph(("→", "->"))
-    found = [f"{key} {_shown(wanted.before[key])} {arrow} {_shown(value)}" for key, value in wanted.overrides.items()]
+    found = [
+        f"{key} {_shown(wanted.before.get(key))} {arrow} {_shown(value)}" for key, value in wanted.overrides.items()
+    ]
     if wanted.argv is not None and wanted.argv != form.request.command:
         found.append("another command")
     options = {"name": wanted.name, "queue": wanted.queue, "after": wanted.after}
@@ -246,9 +258,8 @@ def start(store: Store, settings: Settings, form: Form, text: str) -> str:
     )  # fmt: skip
     if wanted.argv is not None:
         request = replace(request, command=wanted.argv)
-    if request.config is not None:
-        check(request.config, store.home)
-    elif not request.after:  # what comes before it may make the program
+    check(request.config, store.home)
+    if request.config is None and not request.after:  # what comes before it may make the program
         _check_program(request.command[0], request.cwd)
     run = submit(store, request, max_runs=settings.max_runs)
     waits = f" ({run.condition})" if run.waiting and run.condition else ""
