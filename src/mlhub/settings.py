@@ -108,10 +108,15 @@ def _aliases(path: Path, table: object) -> dict[str, str]:
     return table
 
 
+def home_root(environment: Mapping[str, str] = os.environ) -> Path:
+    """The home's folder, which `config.toml` lies in and can't name."""
+    return _folder(environment.get("MLHUB_HOME") or _default_home())
+
+
 def mentions_aliases(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether config.toml may have a table of aliases: a look at its bytes, where reading TOML would take too long."""
     try:
-        return b"aliases" in read_regular(_folder(environment.get("MLHUB_HOME") or _default_home()) / "config.toml")
+        return b"aliases" in read_regular(home_root(environment) / "config.toml")
     except OSError:
         return False
 

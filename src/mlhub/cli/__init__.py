@@ -54,6 +54,10 @@ def _prepare_streams() -> None:
 
 
 def _run() -> int:
+    if "_MLHUB_COMPLETE" in os.environ:  # a shell asks what may stand here
+        from mlhub.cli import complete
+
+        complete.main()
     import typer
 
     from mlhub.cli.app import app

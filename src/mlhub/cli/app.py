@@ -40,6 +40,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Compare": {
         "diff": "diff:diff",
+        "report": "report:report",
         "metrics": "metrics:metrics",
         "tag": "labels:tag",
         "note": "labels:note",
@@ -56,11 +57,21 @@ SECTIONS: dict[str, dict[str, str]] = {
         "gpu": "machine:gpu",
         "doctor": "machine:doctor",
         "alias": "alias:app",
+        "completion": "completion:completion",
     },
 }
 COMMANDS = {name: place for section in SECTIONS.values() for name, place in section.items()}
 
 Built = Any  # a command or a group as Typer builds it: the base of both is in no public module
+
+
+#: of `mlhub` itself, for completion
+ROOT_OPTIONS = (
+    ("--version", "Print the version."),
+    ("--install-completion", "Install completion for this shell."),
+    ("--show-completion", "Print the script of completion."),
+    ("--help", "Show help and examples."),
+)
 
 
 @lru_cache
@@ -115,7 +126,18 @@ class Commands(TyperGroup):
 
 def summary(command: Built, columns: int = 1000) -> str:
     """What a command does, in at most so many columns: its first sentence, or as many whole clauses of it as fit."""
-    text = " ".join((command.help or "").partition("\b")[0].partition("\n\n")[0].split())
+    return _first_sentence(command.help or "", columns)
+
+
+def about(name: str) -> str:
+    """The same of a command that is not built for it, as it takes longer than a shell's TAB should."""
+    module, function, *_ = COMMANDS[name].split(":")
+    found = getattr(import_module(f"mlhub.cli.{module}"), function)
+    return _first_sentence((found.info.help if isinstance(found, typer.Typer) else found.__doc__) or "")
+
+
+def _first_sentence(text: str, columns: int = 1000) -> str:
+    text = " ".join(text.partition("\b")[0].partition("\n\n")[0].split())
     sentence = text.split(". ")[0].removesuffix(".")
     while len(sentence) > columns and (cut := max(sentence.rfind(sign) for sign in (": ", "; ", ", ", " ("))) > 0:
         sentence = sentence[:cut]
@@ -149,8 +171,34 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _install_completion(wanted: bool) -> None:
+    if wanted:
+        from mlhub.cli.completion import completion
+
+        completion(None, install=True)
+        raise typer.Exit
+
+
+def _show_completion(wanted: bool) -> None:
+    if wanted:
+        from mlhub.cli.completion import completion
+
+        completion(None, install=False)
+        raise typer.Exit
+
+
 @app.callback()
 def mlhub(
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+    install_completion: bool = typer.Option(
+        False,
+        "--install-completion",
+        callback=_install_completion,
+        is_eager=True,
+        help="Install completion: see mlhub completion.",
+    ),
+    show_completion: bool = typer.Option(
+        False, "--show-completion", callback=_show_completion, is_eager=True, help="Print the script of completion."
+    ),
 ) -> None:
     """Start, watch, compare and search training runs from the terminal."""

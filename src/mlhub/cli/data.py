@@ -79,7 +79,7 @@ def _summary(dataset: Dataset) -> dict[str, Any]:
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="The data set.")] = "emoji",
+    name: Annotated[str, typer.Argument(metavar="[DATASET]", help="The data set.")] = "emoji",
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> int:
     """Show what is in a data set: counts, splits, languages, a few items.
@@ -108,7 +108,7 @@ def show(
 
 @app.command("prepare")
 def prepare(
-    name: Annotated[str, typer.Argument(help="The data set.")] = "emoji",
+    name: Annotated[str, typer.Argument(metavar="[DATASET]", help="The data set.")] = "emoji",
     force: Annotated[bool, typer.Option("--force", help="Make it anew, whatever is there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
 ) -> int:

@@ -81,7 +81,10 @@ _ALIASES = {
     "steps": "step",
     "experiment": "group",
 }
-FIELDS = (*_WORDS, *_TEXTS, *_NUMBERS, *_MOMENTS, "status", "took", "has", "cfg")
+#: what is asked by `:`, and what is compared
+TEXT_FIELDS = (*_WORDS, *_TEXTS, "status", "has")
+NUMBER_FIELDS = (*_NUMBERS, *_MOMENTS, "took")
+FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, "cfg")
 
 
 def _field_test(word: Word, operator: str) -> Test:

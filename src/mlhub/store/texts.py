@@ -26,6 +26,24 @@ ACTIVE_RUNS = f"SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running')
 NAMES = "SELECT name FROM runs ORDER BY id DESC LIMIT 1000"
 ALL_IDS = "SELECT id FROM runs"
 
+#: completion in the shell: a few columns, and of many runs the newest; `statuses` and `kind` leave out the others
+_MEANT = "(:statuses = '' OR instr(:statuses, status) > 0) AND (:kind IS NULL OR kind = :kind)"
+RUN_WORDS = f"""SELECT id, name, status, kind FROM runs WHERE name >= :first AND name < :last AND {_MEANT}
+ ORDER BY id DESC LIMIT 1000"""  # noqa: S608
+RUN_IDS = f"""SELECT id, name, status, kind FROM runs WHERE substr(id, 1, length(:prefix)) = :prefix AND {_MEANT}
+ ORDER BY id DESC LIMIT 200"""  # noqa: S608
+#: a run's metrics and configuration, if they are not so many that reading them would be noticed
+_TREES = "substr(summary, 1, 1000001), substr(config, 1, 1000001)"
+RUN_TREES = f"""SELECT {_TREES} FROM runs
+ WHERE id = (CASE :ref WHEN '@last' THEN (SELECT max(id) FROM runs) ELSE :ref END) OR name = :ref"""  # noqa: S608
+NEWEST_TREES = f"SELECT {_TREES} FROM runs ORDER BY id DESC LIMIT 20"  # noqa: S608
+_TAGS = "SELECT tags FROM runs WHERE tags <> '[]' AND json_valid(tags) ORDER BY id DESC LIMIT 5000"
+TAG_WORDS = f"SELECT DISTINCT value FROM ({_TAGS}), json_each(tags) LIMIT 1000"  # noqa: S608
+RUN_TAGS = "SELECT value FROM runs, json_each(tags) WHERE runs.id = :ref OR runs.name = :ref"
+GROUP_WORDS = """SELECT group_name FROM runs WHERE group_name IS NOT NULL GROUP BY group_name
+ ORDER BY max(id) DESC LIMIT 1000"""
+WAITING_HOSTS = "SELECT DISTINCT host FROM runs WHERE status = 'queued' AND waiting = 1"
+
 ORPHANED_RUNS = f"SELECT {COLUMNS} FROM runs WHERE orphans != '[]' ORDER BY id"  # noqa: S608
 FAILED_WITH_RETRIES = f"SELECT {COLUMNS} FROM runs WHERE status = 'failed' AND retries > 0 AND host = :host ORDER BY id"  # noqa: S608
 WAITING_RUNS = f"""SELECT {COLUMNS} FROM runs WHERE status = 'queued' AND waiting = 1 AND host = :host
@@ -132,6 +150,19 @@ UPDATE runs SET condition = :condition
 SET_SUMMARY = """
 UPDATE runs SET summary = :summary, summary_offset = :offset, summary_done = :done
  WHERE id = :id AND attempt = :attempt AND summary_offset = :expected AND summary_done = 0
+"""
+
+#: of an ended run whose files were written anew from elsewhere: what they say, whoever folded them before
+SET_IMPORTED = """
+UPDATE runs SET status = :status, started_at = :started_at, ended_at = :ended_at, exit_code = :exit_code,
+       reason = :reason, host = :host, config = :config, duration = :duration, summary = :summary,
+       summary_offset = :summary_offset, summary_done = 1
+ WHERE id = :id AND status NOT IN ('queued', 'running')
+"""
+
+#: no process of ours has ever been theirs: the runs that may have been imported
+ENDED_WITHOUT_PROCESS = """
+SELECT id FROM runs WHERE pid IS NULL AND supervisor_pid IS NULL AND status NOT IN ('queued', 'running') ORDER BY id
 """
 
 DELETE_RUN = "DELETE FROM runs WHERE id = :id AND status NOT IN ('queued', 'running')"

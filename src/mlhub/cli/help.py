@@ -1,0 +1,1 @@
+TOPICS: dict = {}
