@@ -154,6 +154,15 @@ def origin(folder: Path) -> str | None:
     return _ask(folder, "config", "--get", "remote.origin.url")
 
 
+def unsaved(folder: Path) -> str | None:
+    """What would be lost with a clone, in words: changes, or commits that no branch of the remote has."""
+    if _ask(folder, "status", "--porcelain", "--untracked-files=normal"):
+        return "there are changes that were not committed"
+    if _ask(folder, "log", "--branches", "--not", "--remotes", "--format=%h", "-1"):
+        return "there are commits that were not pushed"
+    return None
+
+
 def _ask(folder: Path, *words: str) -> str | None:
     command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", str(folder), *words]
     env = environment_for(None, dict(os.environ))

@@ -1,0 +1,199 @@
+"""Adding, changing, updating and removing a project: the registry's entry, its clone and its environment together."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mlhub.adapters import load
+from mlhub.errors import MlhubError, NotFoundError, UsageError
+from mlhub.projects import environment, git, registry
+from mlhub.projects.registry import Project
+from mlhub.text import now, one_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlhub.paths import Home
+
+
+def add(
+    home: Home,
+    source: str,
+    *,
+    name: str | None = None,
+    branch: str | None = None,
+    adapter: str | None = None,
+    script: str | None = None,
+    python: str | None = None,
+    venv: Path | None = None,
+    own_venv: bool = True,
+) -> Project:
+    """Register a folder, or clone a URL and register that. Its environment is not made here. Raises MlhubError.
+
+    Without --venv, an environment that lies in the folder (`.venv`, `venv`) is used; without anything to install none.
+    """
+    path = Path(os.path.expanduser(source))
+    cloned = not path.is_dir() and git.is_url(source)
+    if not cloned and not path.is_dir():
+        raise NotFoundError(f"{one_line(source)}: no such folder", "Name a folder, or a URL: https://…, git@HOST:…")
+    if branch and not cloned:
+        raise UsageError("--branch is for a URL; a folder has the branch it is on", "Leave it out, or switch with git.")
+    url = git.check_url(source) if cloned else None
+    name = registry.check_name(name or registry.name_of(source if cloned else os.path.abspath(path)))
+    if branch:
+        git.check_branch(branch)
+    if adapter:
+        load.find(adapter, home)
+    if venv:
+        venv = _checked_venv(venv)
+    with environment.locked(home, name):
+        _check_free(home, name)
+        folder = _clone(home, name, url, branch) if url else Path(os.path.abspath(path))
+        inside = environment.found_inside(folder) if own_venv and not venv else None
+        project = Project(
+            name=name,
+            folder=str(folder),
+            url=url,
+            branch=branch,
+            adapter=adapter,
+            script=_checked_script(folder, script),
+            python=python,
+            venv=str(venv or inside) if venv or inside else None,
+            own_venv=own_venv and not venv and not inside and _asks(folder, python),
+            added_at=now(),
+        )
+        registry.save(home, project)
+    return project
+
+
+def _asks(folder: Path, python: str | None) -> bool:
+    """Whether there is anything to make an environment for."""
+    needs = environment.needs_of(folder)
+    return bool(needs.words or needs.sources or python)
+
+
+def _check_free(home: Home, name: str) -> None:
+    if name in registry.names(home):
+        raise UsageError(
+            f"a project {name!r} exists already", f"Choose another --name, or see mlhub project show {name}."
+        )
+
+
+def _clone(home: Home, name: str, url: str, branch: str | None) -> Path:
+    """The clone; one that is there already of the same URL, its entry lost, is taken as it is. Raises MlhubError."""
+    folder = home.clones / name
+    if folder.exists() or folder.is_symlink():
+        if git.origin(folder) == url and not folder.is_symlink():
+            return folder
+        raise MlhubError(f"{folder}: is there, and is no clone of it", "Choose another --name, or move it away.")
+    try:
+        git.clone(url, folder, branch)
+    except OSError as error:
+        raise MlhubError(f"{folder}: {error.strerror or error}", "Make room, or set MLHUB_PROJECTS_DIR.") from error
+    return folder
+
+
+def change(
+    home: Home,
+    project: Project,
+    *,
+    adapter: str | None,
+    script: str | None,
+    python: str | None,
+    venv: Path | None,
+    no_venv: bool,
+) -> Project:
+    """Set what was given. Raises MlhubError."""
+    if venv and no_venv:
+        raise UsageError("both --venv and --no-venv", "Give one of them.")
+    changes: dict[str, Any] = {}
+    if adapter:
+        changes["adapter"] = load.find(adapter, home).name
+    if script:
+        changes["script"] = _checked_script(Path(project.folder), script)
+    if python:
+        changes |= {"python": python, "own_venv": True, "venv": None}
+    if venv:
+        changes |= {"venv": str(_checked_venv(venv)), "own_venv": False}
+    if no_venv:
+        changes |= {"venv": None, "own_venv": False}
+    project = msgspec.structs.replace(project, **changes)
+    registry.save(home, project)
+    return project
+
+
+def own_environment(home: Home, project: Project) -> Project:
+    """The project as one whose environment mlhub makes: who asks for it, gets one. Raises UsageError."""
+    if project.venv:
+        raise UsageError(
+            f"project {project.name} uses {project.venv}, which is not mlhub's",
+            f"Change it with its pip, or mlhub project set {project.name} --python 3 for one of its own.",
+        )
+    if not project.own_venv:
+        project = msgspec.structs.replace(project, own_venv=True)
+        registry.save(home, project)
+    return project
+
+
+def pull(home: Home, project: Project) -> str:
+    """Bring a clone up to date; what came of it, in a line. Raises MlhubError."""
+    folder = Path(project.folder)
+    if not folder.is_dir():
+        raise NotFoundError(
+            f"project {project.name}: its folder is gone: {folder}", f"mlhub project rm {project.name}, and add it anew"
+        )
+    if not project.cloned:
+        return f"{folder} is your own folder: pull there with git; its environment is looked at"
+    with environment.locked(home, project.name):
+        before = git.head(folder)
+        if before.branch is None:
+            return f"at {project.branch or (before.commit or '')[:12]}, which is no branch: there is nothing to pull"
+        git.pull(folder, project.url)
+        after = git.head(folder)
+    if before.commit == after.commit:
+        return f"{after.branch} is up to date at {(after.commit or '')[:12]}"
+    return f"{after.branch}: {(before.commit or '')[:12]} -> {(after.commit or '')[:12]}"
+
+
+def remove(home: Home, project: Project, *, keep: bool, force: bool) -> list[str]:
+    """Forget a project; the folders that were removed with it. A folder of the user's stays. Raises MlhubError."""
+    removed: list[str] = []
+    clone = Path(project.folder)
+    ours = project.cloned and clone == home.clones / project.name and clone.is_dir() and not keep
+    if ours and not force and (why := git.unsaved(clone)):
+        raise MlhubError(f"project {project.name}: {why} in {clone}", "Push it, or --keep the clone, or --force.")
+    own = home.venv(project.name)
+    if own.is_dir() and (own / "pyvenv.cfg").exists():
+        environment.remove(home, project)
+        removed.append(str(own))
+    if ours:
+        try:
+            shutil.rmtree(clone)
+        except OSError as error:
+            raise MlhubError(f"{error.filename}: {error.strerror}", "Remove it by hand.") from error
+        removed.append(str(clone))
+    environment.log_of(home, project).unlink(missing_ok=True)
+    registry.remove(home, project)
+    return removed
+
+
+def _checked_venv(venv: Path) -> Path:
+    """A virtual environment of the user's, absolute. Raises UsageError."""
+    folder = Path(os.path.abspath(os.path.expanduser(venv)))
+    if not os.access(folder / "bin" / "python", os.X_OK):
+        raise UsageError(f"--venv {one_line(str(venv))}: no bin/python in it", "Name the folder of an environment.")
+    return folder
+
+
+def _checked_script(folder: Path, script: str | None) -> str | None:
+    """The script's path in the project. Raises UsageError."""
+    if not script:
+        return None
+    path = Path(script) if Path(script).is_absolute() else folder / script
+    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"--script {one_line(script)}: no such file in {folder}", "Name it as the project does.")
+    return os.path.relpath(path, folder)
