@@ -30,6 +30,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "resume": "resume:resume",
         "rerun": "resume:rerun",
         "queue": "queue:app",
+        "project": "project:app",
     },
     "Watch": {
         "top": "top:top",
