@@ -40,11 +40,13 @@ SECTIONS: dict[str, dict[str, str]] = {
         "notify": "notify:app",
     },
     "Compare": {
+        "compare": "compare:compare",
         "diff": "diff:diff",
         "report": "report:report",
         "metrics": "metrics:metrics",
         "tag": "labels:tag",
         "note": "labels:note",
+        "import": "imports:imports",
     },
     "Data and search": {
         "data": "data:app",

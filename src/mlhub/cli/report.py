@@ -1,0 +1,168 @@
+"""`mlhub report`: one file about runs, for people who have no mlhub. What is in it is `mlhub.report`'s."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlhub.cli.hub import Hub
+    from mlhub.store.runs import Run
+
+#: bytes at a file's beginning in which a report says that it is one
+_HEAD = 4096
+_ALL = 1 << 62
+
+
+def report(
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", show_default=False)] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Else report.html.")] = None,
+    title: Annotated[str, typer.Option(metavar="TEXT", help="The page's title.")] = "",
+    baseline: Annotated[str | None, typer.Option(metavar="RUN", help="Deltas are to this one, else the first.")] = None,
+    best: Annotated[bool, typer.Option("--best", help="Best values of metrics instead of the last.")] = False,
+    metric: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="Draw the curves that match.")] = None,
+    charts: Annotated[int, typer.Option(metavar="N", min=0, max=200, help="At most N charts.")] = 8,
+    query: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Ask the indexes this (repeatable).")] = None,
+    samples: Annotated[bool, typer.Option("--samples/--no-samples", help="Retrieval samples of indexes.")] = True,
+    md: Annotated[bool, typer.Option("--md", help="Markdown: sentences and tables, no curves.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is no report.")] = False,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Show it in the browser.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print where it is and what it is about, as JSON.")] = False,
+) -> int:
+    """Write a report on runs: one file with tables, curves, config, environment and retrieval samples.
+
+    The file needs nothing else: no network, no mlhub. Without RUN it is about the newest group, else the newest five.
+
+    \b
+    mlhub report calm-otter brave-newt -o report.html
+    mlhub report 3 4 5 --title "Seeds of the baseline" --metric 'val/*' --open
+    mlhub report @last --query "a dog" --query 강아지
+    mlhub report 3 4 --md -o - | gh issue comment 7 --body-file -
+    """
+    from mlhub.cli.hub import open_hub
+    from mlhub.cli.out import emit_json, say, tell
+    from mlhub.errors import UsageError
+    from mlhub.text import one_line, size
+
+    target = output or Path("report.md" if md else "report.html")
+    if json and str(target) == "-":
+        raise UsageError("--json and -o - both want stdout", "Use one of them.")
+    if str(target) != "-":
+        check_target(target, force=force)
+    hub = open_hub()
+    chosen = _chosen(hub, runs or [])
+    text, about = _make(
+        hub, chosen, baseline, md=md, title=title, best=best, metric=metric or [], charts=charts, query=query or [],
+        samples=samples and not md,
+    )  # fmt: skip
+    data = text.encode(errors="replace")
+    if str(target) == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        return 0
+    _write(target, data)
+    if json:
+        emit_json({"file": str(target.absolute()), "bytes": len(data), "runs": [run.id for run in chosen]} | about)
+    else:
+        say(f"{one_line(str(target))}: {len(chosen)} run{'s' * (len(chosen) > 1)}, {size(len(data))}")
+        for words in about["left_out"]:
+            tell(f"not in it: {words}")
+    if show:
+        _show(target)
+    return 0
+
+
+def _chosen(hub: Hub, refs: Sequence[str]) -> list[Run]:
+    """The runs named, each once; else the newest group's, else the newest five. Raises NotFoundError."""
+    from mlhub.errors import NotFoundError
+    from mlhub.runner.reconcile import refresh
+
+    if refs:
+        found = [hub.store.find(ref) for ref in refs]
+    else:
+        newest = hub.store.newest(_ALL)
+        group = next((run.group for run in newest if run.group), None)
+        found = [run for run in newest if run.group == group][::-1] if group else newest[:5][::-1]
+    if not found:
+        raise NotFoundError("there is no run to report on", "Start one: mlhub run quickstart")
+    return [refresh(hub.store, run) for run in {run.id: run for run in found}.values()]
+
+
+def _make(
+    hub: Hub, runs: list[Run], baseline: str | None, *, md: bool, title: str, best: bool, metric: Sequence[str],
+    charts: int, query: Sequence[str], samples: bool,
+) -> tuple[str, dict[str, list[str]]]:  # fmt: skip
+    """The report's text, and what `--json` says of it."""
+    from mlhub.cli.out import tell
+    from mlhub.errors import UsageError
+    from mlhub.report.gather import Wishes, gather
+    from mlhub.report.markdown import to_markdown
+    from mlhub.report.page import to_html
+
+    base = hub.store.find(baseline).id if baseline else None
+    if base is not None and base not in [run.id for run in runs]:
+        raise UsageError(f"--baseline: run {base} is none of this report's", "Name it among the runs, too.")
+    wishes = Wishes(title, base, "best" if best else "last", metric, 0 if md else charts, query, samples)
+    made = [run for run in hub.store.newest(_ALL) if run.kind == "index" and run.status == "completed"]
+    found = gather(hub.home, runs, made if samples else [], wishes, tell)
+    text = to_markdown(found) if md else to_html(found)
+    return text, {"left_out": list(found.limits), "summary": list(found.summary)}
+
+
+def check_target(path: Path, *, force: bool) -> None:
+    """Raises MlhubError if the file is there and no report of ours, unless `force`; or if it can't be written."""
+    from mlhub.errors import MlhubError
+    from mlhub.text import one_line
+
+    name = one_line(str(path))
+    if path.is_dir():
+        raise MlhubError(f"{name} is a folder", "Name a file: -o report.html")
+    if not path.parent.is_dir():
+        raise MlhubError(f"{name}: its folder does not exist", f"mkdir -p {one_line(str(path.parent))}")
+    if path.exists() and not path.is_file():
+        raise MlhubError(f"{name} is no regular file", "Name a file, or -o - for stdout.")
+    if force or not path.exists() or is_report(path):
+        return
+    raise MlhubError(f"{name} is there already and is no report of mlhub's", "Name another file, or --force.")
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file says of itself that it is a report, or is empty. Reports are made to be made again."""
+    from mlhub.errors import MlhubError
+
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 200))
+            tail = file.read()
+    except OSError as error:
+        raise MlhubError(f"{path}: {error.strerror or error}", "Name a file that can be written.") from error
+    return not head or b'name="generator" content="mlhub report' in head or b"_Made by mlhub " in tail
+
+
+def _write(path: Path, data: bytes) -> None:
+    """All of it or nothing: whoever looks sees the old file or the new one."""
+    from mlhub.errors import MlhubError
+    from mlhub.files import replace_bytes
+
+    try:
+        replace_bytes(path, data)
+    except OSError as error:
+        hint = "Name a file in a folder that can be written."
+        raise MlhubError(f"{path}: {error.strerror or error}", hint) from error
+
+
+def _show(path: Path) -> None:
+    import webbrowser
+
+    from mlhub.cli.out import tell
+
+    if not webbrowser.open(path.absolute().as_uri()):
+        tell("no browser could be started; open the file yourself")
