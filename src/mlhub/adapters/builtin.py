@@ -22,12 +22,16 @@ _ANY_SCRIPT = (
     Program((*_SCRIPT, "{arguments}"), "environment"),
     Program((*_SCRIPT, "{arguments}")),
 )
+#: directions only where a name leaves no doubt; of others `mlhub.compare` reads the words of the name
 _COMMON = (
-    Metric("*val*loss*", "min", "validation"),
-    Metric("*eval*loss*", "min", "validation"),
-    Metric("*loss*", "min", "training"),
-    Metric("*val*acc*", "max", "validation"),
-    Metric("*acc*", "max", "training"),
+    *(Metric(name, "min", "validation") for name in ("val_loss", "val/loss", "valid_loss", "valid/loss")),
+    *(Metric(name, "max", "validation") for name in ("val_acc", "val/acc", "valid_acc", "valid/acc")),
+    *(Metric(name, "min", "training") for name in ("loss", "train_loss", "train/loss")),
+    *(Metric(name, "max", "training") for name in ("train_acc", "train/acc")),
+    Metric("val*", None, "validation"),
+    Metric("test*", None, "test"),
+    Metric("train*", None, "training"),
+    Metric("lr-*", None, "schedule"),
 )
 
 HASHING = Adapter(
@@ -43,8 +47,8 @@ HASHING = Adapter(
     extra="hashing",
     metrics=(
         Metric("val/map_*", "max", "retrieval"),
-        Metric("eval/*", "max", "retrieval"),
-        Metric("*loss*", "min", "training"),
+        Metric("eval/[it]2[it]/*", "max", "retrieval"),
+        Metric("train/loss*", "min", "training"),
     ),
     shows=("val/map_64",),
 )
@@ -58,7 +62,7 @@ LIGHTNING = Adapter(
             *_ANY_SCRIPT,
         ),
     },
-    metrics=(*_COMMON, Metric("lr-*", None, "schedule"), Metric("epoch", None, "progress")),
+    metrics=_COMMON,
     shows=("val/loss", "val_loss", "val/acc", "val_acc", "valid_loss", "val*loss*", "val*", "train/loss", "train_loss"),
 )
 
@@ -74,14 +78,14 @@ HUGGINGFACE = Adapter(
         ),
     },
     metrics=(
-        Metric("eval*loss*", "min", "validation"),
-        Metric("eval*accuracy*", "max", "validation"),
-        Metric("eval*f1*", "max", "validation"),
-        Metric("*runtime*", "min", "speed"),
-        Metric("*per_second*", "max", "speed"),
-        Metric("*loss*", "min", "training"),
-        Metric("*grad_norm*", None, "training"),
-        Metric("*learning_rate*", None, "schedule"),
+        *(Metric(f"eval{mark}loss", "min", "validation") for mark in "_/"),
+        *(Metric(f"eval{mark}{name}", "max", "validation") for mark in "_/" for name in ("accuracy", "f1")),
+        Metric("*[_/]runtime", "min", "speed"),
+        Metric("*_per_second", "max", "speed"),
+        Metric("eval*", None, "validation"),
+        *(Metric(name, "min", "training") for name in ("loss", "train_loss", "train/loss")),
+        Metric("*grad_norm", None, "training"),
+        Metric("*learning_rate", None, "schedule"),
     ),
     shows=("eval_loss", "eval/loss", "loss", "train/loss", "train_loss"),
 )

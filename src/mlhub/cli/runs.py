@@ -65,23 +65,26 @@ def _parse_filter(text: str) -> Query | None:
 def _print_runs(found: list[Run]) -> None:
     from mlhub.adapters import HASHING
     from mlhub.cli.out import Column, say, status_word, table
+    from mlhub.compare.shown import main_metric
     from mlhub.runner.reconcile import elapsed
     from mlhub.text import duration, local_time, number
 
+    metrics = [main_metric(run) if run.kind in _TRAINED else "" for run in found]
+    named = {name for name in metrics if name}
+    title = next(iter(named)) if len(named) == 1 else "metric" if named else HASHING.metric
     heads = [
         Column("id", right=True),
         Column("status"),
         Column("name", flex=True),
         Column("kind"),
         Column("step", right=True),
-        Column(HASHING.metric, right=True),
+        Column(title, right=True, flex=True, least=12, path=True),
         Column("started", right=True),
         Column("took", right=True),
         Column("note", flex=True, least=10),
     ]
     rows = []
-    for run in found:
-        metric = run.summary.get(HASHING.metric, {})
+    for run, metric in zip(found, metrics, strict=True):
         steps = [step for entry in run.summary.values() if isinstance(step := entry.get("step"), int)]
         rows.append(
             [
@@ -90,7 +93,7 @@ def _print_runs(found: list[Run]) -> None:
                 run.name,
                 run.kind,
                 number(max(steps, default=None)),
-                number(metric.get("last")),
+                _of_metric(run, metric, named=len(named) > 1),
                 local_time(run.started_at or run.created_at),
                 duration(elapsed(run)),
                 _note(run),
@@ -100,6 +103,18 @@ def _print_runs(found: list[Run]) -> None:
     say(lines[0])
     for run, line in zip(found, lines[1:], strict=True):
         say(line.replace(run.status, status_word(run.status), 1))
+
+
+#: kinds of runs of which a list shows a metric: an evaluation has hundreds, and none stands for it
+_TRAINED = ("train", "command")
+
+
+def _of_metric(run: Run, name: str, *, named: bool) -> str:
+    """The metric's last value, with its name where the column holds several."""
+    from mlhub.text import number
+
+    last = number(run.summary.get(name, {}).get("last"))
+    return f"{name} {last}" if named and name else last
 
 
 def _note(run: Run) -> str:
@@ -177,6 +192,8 @@ def _print_run(hub: Hub, run: Run) -> None:
         ("kind", run.kind),
         ("group", run.group and one_line(run.group)),
         ("tags", one_line(", ".join(run.tags))),
+        ("project", run.project and one_line(run.project)),
+        ("adapter", run.adapter and one_line(run.adapter)),
         ("preset", run.preset and one_line(run.preset)),
         ("started", local_time(run.started_at)),
         ("took", run.started_at and duration(elapsed(run))),
@@ -213,7 +230,8 @@ def _code_line(git: dict[str, object]) -> str:
     from mlhub.text import one_line
 
     commit = str(git.get("commit") or "no commit yet")[:12]
-    return one_line(f"{commit}{' + changes' if git.get('dirty') else ''} in {git.get('root')}")
+    branch = f" on {git['branch']}" if git.get("branch") else ""
+    return one_line(f"{commit}{' + changes' if git.get('dirty') else ''}{branch} in {git.get('root')}")
 
 
 def stop(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from mlhub.compare.shown import main_metric
 from mlhub.curves import axes
 from mlhub.curves.axes import Scale
 from mlhub.curves.traces import SMOOTHING
@@ -18,7 +19,6 @@ from mlhub.tui.charts.chart import Chart, curve_of
 from mlhub.tui.charts.legend import HEADINGS, Entry, Legend, values_of
 from mlhub.tui.charts.page import MetricLine, Page
 from mlhub.tui.keys import bindings
-from mlhub.tui.runs.cells import main_metric
 from mlhub.tui.theme import colours_of
 from mlhub.tui.view import View
 

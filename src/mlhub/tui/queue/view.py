@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.widgets import Static
 
+from mlhub.compare.shown import main_metric
 from mlhub.store.runs import step_of
 from mlhub.text import local_time, one_line, seconds_between
 from mlhub.tui import theme
 from mlhub.tui.keys import bindings, shown_key
-from mlhub.tui.runs.cells import main_metric, short_count
+from mlhub.tui.runs.cells import short_count
 from mlhub.tui.runs.progress import coarse, progress_of
 from mlhub.tui.view import View
 from mlhub.tui.widgets.table import Banner, Column, Table

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.style import Style
 
-from mlhub.adapters import HASHING
-from mlhub.compare.comparison import order
 from mlhub.compare.direction import direction_of
 from mlhub.compare.render import spread_text
+from mlhub.compare.shown import main_metric
 from mlhub.query.values import find_config
 from mlhub.records import read_number
 from mlhub.runner.reconcile import elapsed
@@ -52,28 +51,6 @@ class Row:
     @functools.cached_property
     def progress(self) -> Progress:
         return progress_of(self.run, self.sketch, step_of(self.run), self.now)
-
-
-def main_metric(run: Run) -> str:
-    """The metric that a list shows of a run: what it is made for, else what was held out, else a loss; else empty."""
-    return _main_metric(tuple(run.summary), _monitored(run))
-
-
-def _monitored(run: Run) -> str:
-    part = run.config.get("checkpoint")
-    name = part.get("monitor") if isinstance(part, dict) else None
-    return name if isinstance(name, str) else ""
-
-
-@functools.lru_cache(maxsize=4096)
-def _main_metric(names: tuple[str, ...], monitored: str) -> str:
-    for name in (monitored, HASHING.metric):
-        if name in names:
-            return name
-    directed = sorted((name for name in names if direction_of(name)), key=order)
-    held_out = [name for name in directed if name.lower().startswith(("val", "eval", "test"))]
-    losses = [name for name in directed if "loss" in name.lower()]
-    return next(iter([*held_out, *losses, *directed, *names]), "")
 
 
 def best_of(run: Run, metric: str) -> float | None:

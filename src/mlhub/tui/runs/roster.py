@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlhub.compare.comparison import spread_of
 from mlhub.compare.direction import direction_of
+from mlhub.compare.shown import main_metric
 from mlhub.query import parse
-from mlhub.tui.runs.cells import best_of, last_of, main_metric
+from mlhub.tui.runs.cells import best_of, last_of
 from mlhub.tui.runs.columns import field_of, in_order
 
 if TYPE_CHECKING:
