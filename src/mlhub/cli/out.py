@@ -49,6 +49,17 @@ def coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
+#: our own signs, where the terminal has letters only
+_LETTERS = str.maketrans(
+    {"★": "*", "●": "*", "↑": "^", "↓": "v", "–": "-", "…": "~", "±": "+-", "→": "->", "∞": "inf", "·": "|", "≤": "<="}
+)
+
+
+def lettered(text: str) -> str:
+    """`text` in ASCII: our signs as letters, all else that has none as question marks, as wide as it was."""
+    return "".join(sign if sign.isascii() else "?" * width(sign) for sign in text.translate(_LETTERS))
+
+
 _STATUS_COLOURS = {"running": "32", "completed": "36", "failed": "31", "cancelled": "33", "queued": "90"}
 
 

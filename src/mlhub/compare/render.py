@@ -137,15 +137,15 @@ def to_markdown(found: Comparison, took: Callable[[Run], float | None]) -> str:
     metrics = iter(found.metrics)
     lines = [["", *heads(found)], ["---"] * (1 + len(found.runs) + len(found.seeds))]
     for section, name, texts in rows(found, took):
-        cells = [_escaped(text) for text in texts]
+        cells = [escaped(text) for text in texts]
         arrow = ""
         if section == "metric":
             metric = next(metrics)
             arrow = {"max": " ↑", "min": " ↓"}.get(str(metric.direction), "")
             for place, run in enumerate(found.runs):
                 cells[place] = _with_delta(found, metric, run.id, cells[place])
-        lines.append([_escaped(name) + arrow, *cells])
-    lines[0] = [_escaped(text) for text in lines[0]]
+        lines.append([escaped(name) + arrow, *cells])
+    lines[0] = [escaped(text) for text in lines[0]]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -162,7 +162,7 @@ def delta_text(delta: Delta) -> str:
     return f"{delta.percent:+.1f} %" if abs(delta.percent) < 1000 else f"{delta.value:+.3g}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Outside text that Markdown is not to read as markup, a link, HTML or another cell."""
     return re.sub(r"([\\`*_\[\]<>|~#!&])", r"\\\1", text)
 
@@ -171,7 +171,7 @@ def to_csv(found: Comparison, took: Callable[[Run], float | None]) -> str:
     """A line a row: section, name, direction, best, and a column per run; numbers in full, missing ones empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(map(_safe, ["section", "name", "direction", "best", *heads(found)]))
+    writer.writerow(map(safe_cell, ["section", "name", "direction", "best", *heads(found)]))
     metrics = iter(found.metrics)
     names = {run.id: run.name for run in found.runs}
     for section, name, texts in rows(found, took):
@@ -182,14 +182,14 @@ def to_csv(found: Comparison, took: Callable[[Run], float | None]) -> str:
             way, best = metric.direction or "", " ".join(names[run_id] for run_id in metric.best)
             values = [metric.values.get(run.id) for run in found.runs]
             cells[: len(values)] = ["" if value is None else repr(value) for value in values]
-        writer.writerow([_safe(cell) for cell in (section, name, way, one_line(best), *cells)])
+        writer.writerow([safe_cell(cell) for cell in (section, name, way, one_line(best), *cells)])
     return out.getvalue()
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-inf")
 
 
-def _safe(cell: object) -> str:
+def safe_cell(cell: object) -> str:
     """A cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe before it."""
     text = str(cell)
     return f"'{text}" if text[:1] in _FORMULA and not _NUMBER.fullmatch(text) else text

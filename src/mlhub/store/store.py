@@ -176,6 +176,20 @@ class Store(QueueRows):
             expected=run.summary_offset,
         )
 
+    def set_imported(self, run: Run) -> bool:
+        """Write how a run that was imported ended, its dates, config and summary as they are now; False if it is gone."""
+        names = ("id", "status", "started_at", "ended_at", "exit_code", "reason", "host", "duration", "summary_offset")
+        row = {name: getattr(run, name) for name in names}
+        return self._change(texts.SET_IMPORTED, **row, config=to_text(run.config), summary=to_text(run.summary))
+
+    def ended_without_process(self) -> list[int]:
+        """Ids of ended runs of which no process is known, rising: those that may have been imported."""
+        return [row[0] for row in self._rows(texts.ENDED_WITHOUT_PROCESS)]
+
+    def set_config(self, run: Run, config: dict[str, Any]) -> None:
+        """Keep the parameters of a run that was started without any; nothing happens if it has some."""
+        self._change(texts.SET_CONFIG, id=run.id, config=to_text(config))
+
     def set_labels(self, run: Run, tags: list[str], note: str | None) -> None:
         self._change(texts.SET_LABELS, id=run.id, tags=to_text(tags), note=note)
 
@@ -214,6 +228,15 @@ class Store(QueueRows):
 
     def newest(self, limit: int) -> list[Run]:
         return [self._run(row) for row in self._rows(texts.NEWEST_RUNS, limit=min(limit, 1 << 62))]
+
+    def newest_group(self) -> str | None:
+        """The group of the newest run that has one."""
+        found = self._one(texts.NEWEST_GROUP)
+        return str(found[0]) if found else None
+
+    def in_group(self, name: str) -> list[Run]:
+        """Its runs, the oldest first."""
+        return [self._run(row) for row in self._rows(texts.IN_GROUP, name=name)]
 
     def changes(self) -> tuple[int, int]:
         """A value that is another one after any write, by whomever: while it stays, what was read is current."""
@@ -264,6 +287,11 @@ class Store(QueueRows):
 
     def ids(self) -> set[int]:
         return {row[0] for row in self._rows(texts.ALL_IDS)}
+
+    def last_id(self) -> int:
+        """The last id that was given out; ids are never used twice."""
+        row = self._one(texts.LAST_ID)
+        return int(row[0]) if row else 0
 
     def name_taken(self, name: str) -> bool:
         return self._one(texts.GET_BY_NAME, name=name) is not None

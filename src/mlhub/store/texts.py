@@ -19,6 +19,8 @@ GET_RUN = f"SELECT {COLUMNS} FROM runs WHERE id = :id"  # noqa: S608 - a constan
 GET_BY_NAME = f"SELECT {COLUMNS} FROM runs WHERE name = :name"  # noqa: S608
 NEWEST_RUN = f"SELECT {COLUMNS} FROM runs WHERE :kind IS NULL OR kind = :kind ORDER BY id DESC LIMIT 1"  # noqa: S608
 NEWEST_RUNS = f"SELECT {COLUMNS} FROM runs ORDER BY id DESC LIMIT :limit"  # noqa: S608
+NEWEST_GROUP = "SELECT group_name FROM runs WHERE group_name IS NOT NULL ORDER BY id DESC LIMIT 1"
+IN_GROUP = f"SELECT {COLUMNS} FROM runs WHERE group_name = :name ORDER BY id"  # noqa: S608
 NEWEST_COMPLETED = f"SELECT {COLUMNS} FROM runs WHERE kind = :kind AND status = 'completed' ORDER BY id DESC LIMIT 1"  # noqa: S608
 ACTIVE_OR_NEWER = f"""SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running')
  UNION SELECT {COLUMNS} FROM runs WHERE id > :known"""  # noqa: S608
@@ -115,6 +117,9 @@ SPEND_RETRIES = "UPDATE runs SET retries = 0 WHERE id = :id"
 SET_AFTER = "UPDATE runs SET after_runs = :after_runs WHERE id = :id AND waiting = 1"
 
 SET_ORPHANS = "UPDATE runs SET orphans = :orphans WHERE id = :id AND attempt = :attempt"
+
+#: of a run that was started without one: what its program said of itself
+SET_CONFIG = "UPDATE runs SET config = :config WHERE id = :id AND config = '{}'"
 
 SET_LABELS = "UPDATE runs SET tags = :tags, note = :note WHERE id = :id"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.style import Style
 
 from mlhub.compare.palette import assign
-from mlhub.text import unicode_works as unicode_works  # the screen asks for it here
+from mlhub.text import unicode_works as unicode_works  # noqa: PLC0414 - the screen asks for it here
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

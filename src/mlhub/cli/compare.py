@@ -1,0 +1,207 @@
+"""`mlhub compare`: runs beside each other: who is best, by how much, and what was done differently.
+
+Which runs, and which of their values, is `compare_runs`' to find; curves are `compare_plot`'s; what is said of them all
+is `mlhub.compare`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
+from typing import Annotated, Any
+
+import typer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlhub.cli.compare_runs import Chosen
+    from mlhub.compare.comparison import Comparison
+    from mlhub.compare.sheet import Sheet
+    from mlhub.compare.verdict import Verdict
+
+_COLOURS = {"best": "1;32", "good": "32", "bad": "31", "quiet": "2", "head": "1"}
+_FORMATS = ("csv", "md", "html", "json")
+
+
+def compare(
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", show_default=False)] = None,
+    group: Annotated[list[str] | None, typer.Option("--group", metavar="NAME", help="All runs of a group.")] = None,
+    filter: Annotated[str, typer.Option("--filter", metavar="QUERY", help="Only the runs that QUERY means.")] = "",  # noqa: A002
+    baseline: Annotated[str | None, typer.Option(metavar="RUN", help="What the others are measured against.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", metavar="PATTERN", help="Only metrics whose names match.")
+    ] = None,
+    at: Annotated[
+        str, typer.Option(metavar="PLACE", help="step=1000, epoch=3, best:METRIC; last, best, min or max.")
+    ] = "last",
+    all_params: Annotated[bool, typer.Option("--all-params", help="Also parameters that don't differ.")] = False,
+    seeds: Annotated[
+        bool | None, typer.Option("--seeds/--no-seeds", help="Runs that differ in their seed alone as mean ± sd.")
+    ] = None,
+    sort: Annotated[str | None, typer.Option(metavar="METRIC|KEY", help="Best first, or by a parameter.")] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    limit: Annotated[int | None, typer.Option(help="At most so many, after sorting.", min=1)] = None,
+    vertical: Annotated[bool, typer.Option("--vertical", help="One value a line, however wide it is.")] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw curves; METRICs to draw stand among the RUNs.")] = False,
+    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Curves as a picture.")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Curves as a drawing.")] = None,
+    x: Annotated[str, typer.Option(metavar="step|epoch|relative|time", help="What curves are drawn over.")] = "step",
+    smooth: Annotated[float, typer.Option(help="Smooth curves: 0 to 1.", min=0, max=1)] = 0.0,
+    log_y: Annotated[bool, typer.Option("--log-y", help="A logarithmic y axis.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="A row a run, as CSV.")] = False,
+    md: Annotated[bool, typer.Option("--md", help="A Markdown table.")] = False,
+    html: Annotated[bool, typer.Option("--html", help="One HTML file, sorted by a click.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of stdout.")] = None,
+) -> int:
+    """Compare runs: what differs, whose metrics are best, and by how much. Without RUN: the newest group, else the
+    newest five.
+
+    A best value has a ★; an arrow says which way a metric is good. Only parameters that differ are shown.
+
+    \b
+    mlhub compare                                        the newest group
+    mlhub compare base calm-otter --baseline base        two runs, the differences in percent
+    mlhub compare --group sweep-3 --sort val/acc --limit 5
+    mlhub compare --filter "tag:paper status:completed" --metric 'val/*' --at best:val/acc
+    mlhub compare 3 4 --plot val/acc train/loss --smooth 0.6
+    mlhub compare --group sweep-3 --md -o table.md --png curves.png
+    """
+    form = _form(output, csv=csv, md=md, html=html, json=json)
+    asked = Asked(
+        tuple(runs or ()), tuple(group or ()), filter, baseline, tuple(metric or ()), at, all_params, seeds, sort,
+        reverse, limit, plot or bool(png) or bool(svg),
+    )  # fmt: skip
+    _check(form, plot=plot, x=x)
+    from mlhub.cli.compare_runs import choose, narrow
+
+    chosen = narrow(choose(asked), asked)
+    document = _write(chosen, asked, form, vertical=vertical)
+    _emit(document, output)
+    if asked.curves:
+        from mlhub.cli.compare_plot import draw, save
+
+        if plot:
+            draw(chosen, x=x, smoothing=smooth, log_y=log_y)
+        for path in (png, svg):
+            if path is not None:
+                save(chosen, path, svg=path is svg, x=x, smoothing=smooth, log_y=log_y)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks for, of runs and values; `curves`: some are to be drawn."""
+
+    words: tuple[str, ...]
+    groups: tuple[str, ...]
+    filter: str
+    baseline: str | None
+    metrics: tuple[str, ...]
+    at: str
+    all_params: bool
+    seeds: bool | None
+    sort: str | None
+    reverse: bool
+    limit: int | None
+    curves: bool
+
+
+def _form(output: Path | None, **flags: bool) -> str:
+    """Which form is asked for: by a flag, or by the ending of the file. Raises UsageError for two."""
+    from mlhub.errors import UsageError
+
+    wanted = [name for name, given in flags.items() if given]
+    if len(wanted) > 1:
+        raise UsageError(f"--{wanted[0]} and --{wanted[1]}: one document at a time", "Give one of them.")
+    ending = output.suffix.lstrip(".").lower() if output else ""
+    return wanted[0] if wanted else ending if ending in _FORMATS else "text"
+
+
+def _check(form: str, *, plot: bool, x: str) -> None:
+    from mlhub.errors import UsageError
+
+    if plot and form != "text":
+        raise UsageError(f"--plot draws on the terminal, --{form} is for other programs", "Use --png FILE beside it.")
+    if x not in ("step", "epoch", "relative", "time"):
+        raise UsageError(f"--x {x}: no such axis", "There are: step, epoch, relative, time.")
+
+
+def _write(chosen: Chosen, asked: Asked, form: str, *, vertical: bool) -> bytes:
+    """The document, ready to be written."""
+    found, sheet, verdict = chosen.found, chosen.sheet, chosen.verdict
+    if form == "json":
+        import msgspec
+
+        tree = to_json(chosen, asked)
+        return msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"
+    if form == "text":
+        return _text(found, sheet, verdict, chosen.notes, vertical=vertical).encode(errors="replace")
+    from mlhub.cli.out import tell
+    from mlhub.compare import tables
+    from mlhub.runner.reconcile import elapsed
+
+    if form == "html":
+        title = f"{len(found.runs)} runs compared"
+        return tables.to_html(sheet, title, verdict.sentences, chosen.notes).encode(errors="replace")
+    for sentence in (*verdict.sentences, *chosen.notes):
+        tell(sentence)
+    text = tables.to_csv(found, elapsed) if form == "csv" else tables.to_markdown(sheet)
+    return text.encode(errors="replace")
+
+
+def to_json(chosen: Chosen, asked: Asked) -> dict[str, Any]:
+    """The contract's shape, and beside it what the values are of, who is best over all, and what is to be known."""
+    from mlhub.compare.render import to_json as compared
+
+    verdict = chosen.verdict
+    steps = {str(run_id): step for run_id, step in chosen.steps.items()}
+    return {
+        **compared(chosen.found),
+        "at": {"place": asked.at, "steps": steps},
+        "protocols": {str(run_id): name for run_id, name in chosen.protocols.items()},
+        "verdict": {"metric": verdict.metric, "run": verdict.run, "sentences": list(verdict.sentences)},
+        "notes": list(chosen.notes),
+    }
+
+
+def _text(found: Comparison, sheet: Sheet, verdict: Verdict, notes: Sequence[str], *, vertical: bool) -> str:
+    """What a person reads: the answer, what it is of, the table."""
+    from mlhub.cli.out import coloured, columns, lettered
+    from mlhub.compare.layout import LETTERS, Signs, lay_out
+    from mlhub.text import unicode_works
+
+    if not found.runs:
+        return ""
+    works = unicode_works()
+    colour = coloured()
+    lines = [*verdict.sentences, *notes, ""]
+    sheet = sheet if works else sheet.spelt(lettered)
+    for row in lay_out(sheet, columns(), Signs() if works else LETTERS, vertical=vertical):
+        shown = "".join(_painted(text, style) if colour else text for text, style in row)
+        lines.append(shown if colour else shown.rstrip())
+    text = "\n".join(lines) + "\n"
+    return text if works else lettered(text)
+
+
+def _painted(text: str, style: str) -> str:
+    code = _COLOURS.get(style)
+    return f"\x1b[{code}m{text}\x1b[0m" if code and text.strip() else text
+
+
+def _emit(document: bytes, output: Path | None) -> None:
+    import sys
+
+    from mlhub.cli.out import tell
+
+    if output is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(document)
+        sys.stdout.flush()
+        return
+    from mlhub.cli.compare_runs import put
+
+    put(output, document)
+    tell(f"written: {output}")
