@@ -1,18 +1,26 @@
 """mlhub: a terminal-first experiment hub for people who train models on NVIDIA GPUs.
 
-This module holds the version and what a training script may call: `log`, and `resume` if it continues. It is not a
-place for imports: everything heavier than the standard library's smallest parts is loaded where it is used.
+This module holds the version and what others' code may call. In a training script: `log`, `log_text`, `log_image`,
+`log_table`, `log_artifact`, and `resume` if it continues; outside a run they do nothing. In a notebook: `runs` and
+`metrics`, Arrow tables. It is not a place for imports: everything heavier than the standard library's smallest parts is
+loaded where it is used.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    import pyarrow as pa
 
     from mlhub.records import MetricWriter
 
-__all__ = ["__version__", "log", "resume"]
+__all__ = [
+    "__version__", "log", "log_artifact", "log_image", "log_table", "log_text", "metrics", "resume", "runs",
+]  # fmt: skip
 
 __version__ = "0.1.0"
 
@@ -40,14 +48,91 @@ def resume(step: int) -> None:
         writer.resume(step)
 
 
-def _open() -> MetricWriter | None:
-    global _writer  # noqa: PLW0603 - one file descriptor a process, opened by the first call
+def log_artifact(path: str | os.PathLike[str], name: str | None = None, *, step: int | None = None) -> None:
+    """Keep a copy of a file or folder, as it is now, with the run. `name`: what it is called; else its own name.
+
+    Raises FileNotFoundError if there is none. A full disk loses the artifact, here and below, never the training.
+    """
+    if run := _run():
+        from mlhub.artifacts import keep_file
+
+        keep_file(run, path, name, step=step)
+
+
+def log_text(name: str, text: str, *, step: int | None = None) -> None:
+    """Keep a text with the run: samples of a language model, a summary, a report."""
+    if run := _run():
+        from mlhub.artifacts import keep_text
+
+        keep_text(run, name, text, step=step)
+
+
+def log_image(name: str, image: Any, *, step: int | None = None, caption: str | None = None) -> None:  # noqa: ANN401
+    """Keep a picture with the run: a path, a PIL image, or a numpy array or torch tensor, H×W, H×W×3 or 3×H×W.
+
+    Whole numbers count from 0 to 255, floats from 0 to 1. Raises ValueError for another shape or kind of file,
+    TypeError for what is no picture.
+    """
+    if run := _run():
+        from mlhub.artifacts import keep_image
+
+        keep_image(run, name, image, step=step, caption=caption)
+
+
+def log_table(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, step: int | None = None) -> None:
+    """Keep a table with the run. Cells are numbers, texts, booleans or None. Raises ValueError for a row too short."""
+    if run := _run():
+        from mlhub.artifacts import keep_table
+
+        keep_table(run, name, columns, rows, step=step)
+
+
+def runs(query: str | None = None) -> pa.Table:
+    """The runs of the home as an Arrow table, newest first; `query` as for `mlhub ls --filter`. See docs/api.md.
+
+    Needs pyarrow (`pip install 'mlhub[archive]'`). Raises MlhubError, for a query that is none too.
+    """
+    from mlhub.arrow import runs_table
+    from mlhub.cli.hub import open_hub
+
+    hub = open_hub()
+    try:
+        return runs_table(hub.store, query)
+    finally:
+        hub.store.close()
+
+
+def metrics(run: int | str, names: Iterable[str] | None = None, system: bool = False) -> pa.Table:
+    """The records of a run (an id, a name or `@last`) as an Arrow table, a row a record. See docs/api.md.
+
+    Columns: step, epoch, time, attempt, then a column of floats a metric. `names`: only these; patterns such as `val/*`
+    too. `system`: GPU, CPU and memory in their place. Needs pyarrow. Raises MlhubError.
+    """
+    from mlhub.arrow import metrics_table
+    from mlhub.cli.hub import open_hub
+
+    hub = open_hub()
+    try:
+        return metrics_table(hub.store, run, names, system=system)
+    finally:
+        hub.store.close()
+
+
+def _run() -> str | None:
+    """The folder of the run this process belongs to."""
     import os
 
-    run_dir = os.environ.get("MLHUB_RUN_DIR")
-    if not run_dir:
+    return os.environ.get("MLHUB_RUN_DIR") or None
+
+
+def _open() -> MetricWriter | None:
+    global _writer  # noqa: PLW0603 - one file descriptor a process, opened by the first call
+    run = _run()
+    if run is None:
         return None
+    import os
+
     from mlhub.records import MetricWriter
 
-    _writer = MetricWriter(os.path.join(run_dir, "metrics.jsonl"))
+    _writer = MetricWriter(os.path.join(run, "metrics.jsonl"))
     return _writer
