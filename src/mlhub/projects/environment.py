@@ -118,7 +118,7 @@ def make(home: Home, project: Project, *, anew: bool = False) -> bool:
     needs = needs_of(Path(project.folder))
     digest = _digest(needs, project)
     folder = home.venv(project.name)
-    with locked(home, project.name):
+    with locked(home, project.name) as lock:
         mark = _mark(folder)
         if mark and mark.digest == digest and not anew and (folder / "bin" / "python").exists():
             return False
@@ -127,11 +127,12 @@ def make(home: Home, project: Project, *, anew: bool = False) -> bool:
         installer = "uv" if shutil.which("uv") else "pip"
         try:
             if anew or mark is None or mark.python != (project.python or ""):
-                _create(project, folder, installer, log)
+                _create(project, folder, installer, log, lock)
+                mark = None
             (folder / _MARK).unlink(missing_ok=True)  # until all is installed it is half made
-            _install(project, needs, folder, installer, log)
+            _install(project, needs, folder, installer, log, lock, mark)
             made = Mark(digest, now(), installer, project.python or "", list(needs.sources))
-            replace_bytes(folder / _MARK, msgspec.json.encode(made) + b"\n")
+            _write_mark(folder, made)
         except OSError as error:
             raise MlhubError(f"{folder}: {error.strerror or error}", "Make room, or set MLHUB_VENVS_DIR.") from error
     return True
@@ -154,8 +155,8 @@ def remove(home: Home, project: Project) -> None:
 
 
 @contextmanager
-def locked(home: Home, name: str) -> Iterator[None]:
-    """Alone with a project's files. Raises MlhubError at once if another process is."""
+def locked(home: Home, name: str) -> Iterator[int]:
+    """Alone with a project's files; the lock's descriptor. Raises MlhubError at once if another process is."""
     home.registry.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(home.registry / f".{name}.lock", "w", encoding="utf-8") as file:
         try:
@@ -164,7 +165,7 @@ def locked(home: Home, name: str) -> Iterator[None]:
             raise MlhubError(
                 f"project {name}: another mlhub is at work on it", "Wait for it, then try again."
             ) from None
-        yield
+        yield file.fileno()
 
 
 # what it needs
@@ -241,7 +242,7 @@ def _digest(needs: Needs, project: Project) -> str:
 # making it
 
 
-def _create(project: Project, folder: Path, installer: str, log: Path) -> None:
+def _create(project: Project, folder: Path, installer: str, log: Path, lock: int) -> None:
     if folder.is_dir() and not (folder / "pyvenv.cfg").is_file() and any(folder.iterdir()) and not _mark(folder):
         raise MlhubError(f"{folder}: is there, and is no virtual environment", "Move it away, or set MLHUB_VENVS_DIR.")
     shutil.rmtree(folder, ignore_errors=True)
@@ -252,10 +253,13 @@ def _create(project: Project, folder: Path, installer: str, log: Path) -> None:
         command = ["uv", "venv", "--seed", *words, str(folder)]
     else:
         command = [_interpreter(project), "-m", "venv", str(folder)]
-    _run(command, project, log, "can't make a virtual environment")
+    _run(command, project, log, lock, "can't make a virtual environment")
 
 
-def _install(project: Project, needs: Needs, folder: Path, installer: str, log: Path) -> None:
+def _install(
+    project: Project, needs: Needs, folder: Path, installer: str, log: Path, lock: int, before: Mark | None
+) -> None:
+    """Install what is needed. `before`: what the environment was made from; where pip refuses, it still is."""
     if not needs.words:
         return
     python = str(folder / "bin" / "python")
@@ -263,13 +267,18 @@ def _install(project: Project, needs: Needs, folder: Path, installer: str, log: 
     front = ["uv", "pip", "install", "--python", python]
     if installer == "pip":
         front = [python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
-    _run([*front, *needs.words], project, log, "can't install what it needs")
+    try:
+        _run([*front, *needs.words], project, log, lock, "can't install what it needs")
+    except MlhubError:
+        if before:
+            _write_mark(folder, before)
+        raise
 
 
-def _run(command: list[str], project: Project, log: Path, what: str) -> None:
+def _run(command: list[str], project: Project, log: Path, lock: int, what: str) -> None:
     """In the project's folder, outside any other environment; pip's own settings and index are the machine's."""
     env = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")}
-    done = run(command, cwd=Path(project.folder), env=env, log=log)
+    done = run(command, cwd=Path(project.folder), env=env, log=log, holds=[lock])
     if done.status:
         said = [line for line in done.lines if re.match(r"\s*(?:error|×|fatal)", line, re.IGNORECASE)]
         why = (said or list(done.lines) or [f"it ended with {done.status}"])[-1].strip()
@@ -312,6 +321,10 @@ def _say(line: str, log: Path) -> None:
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(log, "a", encoding="utf-8", errors="replace") as file:
         file.write(line + "\n")
+
+
+def _write_mark(folder: Path, mark: Mark) -> None:
+    replace_bytes(folder / _MARK, msgspec.json.encode(mark) + b"\n")
 
 
 def _mark(folder: Path) -> Mark | None:

@@ -178,10 +178,10 @@ def _run(words: list[str], url: str | None, what: str) -> Done:
     env = environment_for(url, environment)
     token = env.get("MLHUB_CREDENTIAL")
     command = ["git", "-c", "core.fsmonitor=false", *words]
-    done = run(command, env=env, hide=[token] if token else [])
+    done = run(command, env=env, hide=[token] if token else [], skip="Cloning into")
     if done.status:
         said = [line for line in done.lines if re.match(r"(?:remote: )?(?:fatal|error|ssh|Permission)", line)]
-        why = said[-1] if said else (done.lines[-1] if done.lines else f"git ended with {done.status}")
+        why = said[0] if said else (done.lines[-1] if done.lines else f"git ended with {done.status}")
         raise MlhubError(f"{what}: {why}", _hint("\n".join(done.lines), url, token))
     return done
 

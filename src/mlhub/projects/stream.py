@@ -45,14 +45,20 @@ def run(
     env: Mapping[str, str] | None = None,
     log: Path | None = None,
     hide: Sequence[str] = (),
+    skip: str = "",
+    holds: Sequence[int] = (),
 ) -> Done:
-    """Run a program to its end; `hide` are secrets that it must not be heard to say. Raises MlhubError if not found."""
+    """Run a program to its end. Raises MlhubError if it isn't there.
+
+    `hide`: secrets that it must not be heard to say; `skip`: how lines begin that say nothing; `holds`: descriptors
+    that it keeps open, so that a lock is held as long as it lives, whatever becomes of us.
+    """
     show = Show()
     last: deque[str] = deque(maxlen=30)
     try:
         process = subprocess.Popen(
             command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, bufsize=0,
+            start_new_session=True, bufsize=0, pass_fds=holds,
         )  # fmt: skip
     except OSError as error:
         raise MlhubError(f"{command[0]}: can't be started ({error.strerror})", f"Install {command[0]}.") from error
@@ -61,6 +67,8 @@ def run(
             if process.stdout is not None:
                 for text, whole in _lines(process.stdout):
                     line = told(text, hide)
+                    if skip and line.startswith(skip):
+                        continue
                     show(line, whole=whole)
                     if whole and line:
                         last.append(line)
