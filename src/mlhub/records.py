@@ -33,6 +33,8 @@ _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 #: fails on a number JSON has no word for, so that only such a record pays for the look at each value
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False, default=float).encode
 
+_now, _write, _is_finite = time.time, os.write, math.isfinite
+
 #: a mark to the letter; what only looks like one is a record without metrics
 _MARK = re.compile(rb'\{"step":(-1|\d{1,18}),"attempt":(\d{1,9}),"time":\d{1,12}(?:\.\d{1,9})?\}\n')
 _MARK_KEY = b',"attempt":'
@@ -82,19 +84,24 @@ class MetricWriter:
         self._step = step = self._step + 1 if step is None else step
         if self._attempt and not self._mark(step, less=1):
             return  # a record ahead of its mark would be taken for one of the attempt before
-        record: dict[str, Any] = {"step": step}
-        if epoch is not None:
-            record["epoch"] = epoch
-        record["time"] = time.time()
-        record.update(values)
+        record: dict[str, Any]
+        if epoch is None:
+            record = {"step": step, "time": _now(), **values}
+        else:
+            record = {"step": step, "epoch": epoch, "time": _now(), **values}
         try:
             line = self._encode(record)
-            plain = math.isfinite(sum(record.values()))
+            plain = _is_finite(sum(record.values()))
         except Exception:  # what is not all plain numbers: json's encoder knows what to do, or what is wrong
             plain = False
         if not plain:
             line = encode(record).encode()
-        self._append(line)
+        if self._torn:
+            line = b"\n" + line
+        try:  # not by `_append`: in a training the caches are cold, and each further function costs microseconds
+            self._torn = _write(self._fd, line + b"\n") != len(line) + 1
+        except OSError:
+            self._torn = True
 
     def resume(self, step: int) -> None:
         """Say that this attempt continues from `step`: what earlier ones recorded beyond it is superseded.
