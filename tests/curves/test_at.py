@@ -72,6 +72,11 @@ def test_before_the_first_record_there_is_nothing(run: Path, way: str) -> None:
     assert at_step(run, NAMES, -1) == ({}, None, None)
 
 
+def test_of_records_without_an_epoch_no_epoch_is_known(tmp_path: Path, way: str) -> None:
+    path = write(tmp_path / "metrics.jsonl", [{"step": step, "loss": 1.0} for step in range(300)])
+    assert at_epoch(path, ["loss"], 3) == ({}, None, None)
+
+
 def test_a_missing_file_has_no_values(tmp_path: Path) -> None:
     assert at_step(tmp_path / "none.jsonl", NAMES, 5) == ({}, None, None)
     assert at_best(tmp_path / "none.jsonl", NAMES, "acc", "max", 1.0) == ({}, None, None)

@@ -295,7 +295,9 @@ def _values(
             continue
         values[run.id], steps[run.id] = here.values, here.step
         reached = here.epoch if place.kind == "epoch" else here.step
-        if place.kind == "best of" and here.step is None:
+        if place.kind == "epoch" and here.step is None and names:
+            words.append(f"{one_line(run.name)} has no epochs on record")
+        elif place.kind == "best of" and here.step is None:
             words.append(f"{one_line(run.name)} has no {one_line(place.metric)}")
         elif place.kind != "best of" and reached is not None and reached < place.number and _ended_before(run, place):
             short.append(f"{one_line(run.name)} {reached:g}")
@@ -354,7 +356,7 @@ def _warnings(found: Comparison, protocols: Mapping[int, str], asked: Asked, she
     from mlhub.text import one_line
 
     runs = found.runs
-    notes: list[str] = []
+    notes: list[str] = [] if asked.at == "last" else [f"values at {one_line(asked.at)}"]
     if not runs:
         return ["no run is meant"]
     if len(runs) == 1:
@@ -371,7 +373,8 @@ def _warnings(found: Comparison, protocols: Mapping[int, str], asked: Asked, she
         notes.append(f"did not complete: {', '.join(failed[:_NAMED])}{more}")
     taken = [len(one.ids) for one in sheet.subjects if len(one.ids) > 1]
     if taken:
-        notes.append(f"seeds as mean ± sd: {sum(taken)} runs in {len(taken)} groups; --no-seeds shows each run")
+        groups = f"{len(taken)} groups" if len(taken) > 1 else "1 group"
+        notes.append(f"seeds as mean ± sd: {sum(taken)} runs in {groups}; --no-seeds shows each run")
     if asked.baseline and found.baseline is not None:
         name = next(one_line(run.name) for run in runs if run.id == found.baseline)
         notes.append(f"percentages are against {name}")

@@ -21,8 +21,8 @@ Way = Literal["across", "down", "parts", "vertical"]
 Part = tuple[str, str]
 Row = list[Part]
 
-#: more runs than this stand as rows; more than the other, one value a line is too long to read
-_ACROSS, _VERTICAL = 6, 12
+#: more runs than this stand as rows, in parts if need be: one value a line would be too long to read
+_ACROSS = 6
 #: letters of a run's name, of a line's name beside and above its values, of a value
 _RUN, _BESIDE, _ABOVE, _VALUE = 22, 34, 20, 28
 _GAP = "  "
@@ -55,7 +55,7 @@ def lay_out(sheet: Sheet, total: int, signs: Signs, *, vertical: bool = False) -
 def _ways(count: int) -> tuple[Way, ...]:
     if count <= _ACROSS:
         return ("across", "down", "vertical")
-    return ("down", "vertical") if count <= _VERTICAL else ("down", "parts")
+    return ("down", "parts")
 
 
 def _wide(row: Row) -> int:

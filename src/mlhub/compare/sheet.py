@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mlhub.compare.comparison import Comparison, Spread
     from mlhub.store.runs import Run
 
-#: facts that are shown though they are the same
-_ALWAYS = ("status", "took")
 #: of the values within a group so many are named
 _NAMED = 4
 
@@ -113,7 +111,7 @@ def make_sheet(
 ) -> Sheet:
     """The sheet of a comparison. `took`: seconds a run ran; `more`: further facts, by name and run.
 
-    Facts that are the same are left out, but for status and time. `deltas`: to `found.baseline`.
+    Facts that are the same are left out, but for the time, and a status other than completed. `deltas`: to `found.baseline`.
     """
     subjects = subjects_of(found, together=together)
     runs = {run.id: run for run in found.runs}
@@ -158,7 +156,7 @@ def _facts(
     says += [(name, lambda run, known=known: known.get(run.id, render.MISSING)) for name, known in more.items()]  # type: ignore[misc]
     for name, say in says:
         texts = [_of_group([say(runs[run_id]) for run_id in one.ids]) for one in subjects]
-        if name in _ALWAYS or len(set(texts)) > 1:
+        if len(set(texts)) > 1 or (name == "status" and texts[:1] != ["completed"]):
             yield Line("run", one_line(name), None, tuple(map(Cell, texts)))
     lasted = []
     for one in subjects:

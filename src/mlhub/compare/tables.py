@@ -52,14 +52,10 @@ def to_csv(found: Comparison, took: Callable[[Run], float | None]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     says = [(name, say) for name, say in facts(took) if name != "took"]
-    heads = [
-        "id",
-        "name",
-        *(name for name, _ in says),
-        "took_seconds",
-        *found.config,
-        *(one.name for one in found.metrics),
-    ]
+    own = ["id", "name", *(name for name, _ in says), "took_seconds"]
+    metrics = [metric.name for metric in found.metrics]
+    taken = {*own, *metrics}
+    heads = [*own, *(f"config.{key}" if key in taken else key for key in found.config), *metrics]
     writer.writerow([safe_cell(one_line(head)) for head in heads])
     for run in found.runs:
         row: list[object] = [run.id, one_line(run.name)]

@@ -42,6 +42,9 @@ class At(NamedTuple):
     epoch: float | None
 
 
+_NOTHING = At({}, None, None)
+
+
 class _Limit(NamedTuple):
     """Records up to and with `most` of `key`, which is `step` or `epoch`."""
 
@@ -69,7 +72,7 @@ def at_best(path: Path, names: Iterable[str], metric: str, way: str, known: obje
     `known`: that value as the run's summary has it, which makes the search short.
     """
     step = _best_step(path, metric, way, known)
-    return At({}, None, None) if step is None else at_step(path, names, step)
+    return _NOTHING if step is None else at_step(path, names, step)
 
 
 def _at(path: Path, names: set[str], limit: _Limit) -> At:
@@ -102,7 +105,7 @@ def _read(path: Path, names: set[str], limit: _Limit) -> At:
             number = read_number(record[name])
             if number is not None and name not in PLACE and here >= places.get(name, -math.inf):
                 values[name], places[name] = number, here
-    return At(values, step, epoch)
+    return At(values, step, epoch) if {"step": step, "epoch": epoch}[limit.key] is not None else _NOTHING
 
 
 # searching
@@ -160,6 +163,8 @@ def _rises(fd: int, start: int, stop: int, limit: _Limit) -> bool:
 
 def _search(fd: int, parts: list[tuple[int, int, float]], names: set[str], limit: _Limit) -> At:
     """From the newest attempt backwards, until each metric is found."""
+    if all(_first_place(fd, start, stop, limit) is None for start, stop, _ in parts):
+        return _NOTHING  # it counts by something else
     values: dict[str, float] = {}
     place: dict[str, float | None] = {"step": None, "epoch": None}
     for start, stop, holds in reversed(parts):
@@ -236,7 +241,7 @@ def _backwards(
                 if (number := read_number(record[name])) is not None
             }
             yield record, found
-            wanted -= found.keys()
+            wanted.difference_update(found)  # in place: `_named` looks at it
             if not wanted:
                 return
         near += len(data)
