@@ -403,7 +403,9 @@ def summarise(path: Path, summary: Summary, offset: int, limit: int = 1 << 24) -
 
 def _top(entry: dict[str, object]) -> float:
     """The greatest step of a metric so far; `step`, of the last record, unless steps went back."""
-    step = _whole(entry.get("top", entry.get("step")))
+    step = entry.get("top", entry.get("step"))
+    if type(step) is not int:
+        step = _whole(step)
     return -math.inf if step is None else step
 
 
@@ -413,16 +415,22 @@ def fold(summary: Summary, records: Iterable[dict[str, object]]) -> Summary:
     A NaN or infinity counts as last, never as min or max. `top` is the greatest step, where it is not the last one's.
     """
     result = dict(summary)
+    own: set[str] = set()  # entries that are this call's: those of `summary` stay as they are
     for record in records:
         step = record.get("step")
         if read_number(step) is None:
             step = None
         here = _top({"step": step})
         for name, value in record.items():
-            number = None if name in PLACE else read_number(value)
+            if name in PLACE:
+                continue
+            number = value if type(value) is float else read_number(value)  # a call a value is what a summary costs
             if number is None:
                 continue
-            entry = dict(result.get(name) or {"min": None, "max": None})
+            if name not in own:
+                own.add(name)
+                result[name] = dict(result.get(name) or {"min": None, "max": None})
+            entry = result[name]
             before = _top(entry)
             entry["last"] = value
             entry["step"] = step
@@ -431,8 +439,16 @@ def fold(summary: Summary, records: Iterable[dict[str, object]]) -> Summary:
             elif "top" in entry:
                 del entry["top"]
             if math.isfinite(number):
-                low, high = read_number(entry["min"]), read_number(entry["max"])
-                entry["min"] = value if low is None or number < low else entry["min"]
-                entry["max"] = value if high is None or number > high else entry["max"]
-            result[name] = entry
+                _widen(entry, value, number)
     return result
+
+
+def _widen(entry: dict[str, object], value: object, number: float) -> None:
+    """The least and the greatest so far, as recorded."""
+    low, high = entry["min"], entry["max"]
+    low = low if type(low) is float else read_number(low)
+    high = high if type(high) is float else read_number(high)
+    if low is None or number < low:
+        entry["min"] = value
+    if high is None or number > high:
+        entry["max"] = value

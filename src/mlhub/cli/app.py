@@ -61,6 +61,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "doctor": "machine:doctor",
         "alias": "alias:app",
         "completion": "completion:completion",
+        "help": "help:help_",
+        "man": "man:man",
     },
 }
 COMMANDS = {name: place for section in SECTIONS.values() for name, place in section.items()}
@@ -85,11 +87,33 @@ def build(name: str) -> Built:
     found = getattr(room, function)
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
     if isinstance(found, typer.Typer):
-        alone.add_typer(found, name=name)
-        return typer.main.get_group(alone).commands[name]
+        alone.add_typer(found, name=name, epilog=_see_also(name, found.info.epilog))
+        return _named(typer.main.get_group(alone).commands[name])
     command_class: type[TyperCommand] | None = getattr(room, cls[0]) if cls else None
-    alone.command(name, cls=command_class)(found)
-    return typer.main.get_command(alone)
+    alone.command(name, cls=command_class, epilog=_see_also(name))(found)
+    return _named(typer.main.get_command(alone))
+
+
+def _named(command: Built) -> Built:
+    """The same, its values called by what they are: `--name NAME`, `--gpus N`, where Typer says TEXT and INTEGER."""
+    from mlhub.cli.help import ARGUMENTS
+
+    for param in command.params:
+        if param.param_type_name == "argument":
+            param.help = param.help or ARGUMENTS.get((param.metavar or "").strip("[]{}. "))
+        elif not param.is_flag and param.metavar is None:
+            number = param.type.name.partition(" ")[0] in ("integer", "float", "int")
+            param.metavar = "N" if number else (param.name or "").strip("_").upper().replace("_", "-")
+    for below in getattr(command, "commands", {}).values():
+        _named(below)
+    return command
+
+
+def _see_also(name: str, before: object = None) -> str:
+    from mlhub.cli.help import related
+
+    others = ", ".join(f"mlhub {other}" for other in related(name))
+    return " ".join((*([before] if isinstance(before, str) else []), *([f"See also: {others}"] if others else [])))
 
 
 class Commands(TyperGroup):
@@ -113,11 +137,7 @@ class Commands(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002
         longest = max(map(len, COMMANDS))
         for title, names in SECTIONS.items():
-            rows = [
-                (name.ljust(longest), summary(build(name), formatter.width - longest - 4))
-                for name in names
-                if not build(name).hidden
-            ]
+            rows = [(name.ljust(longest), about(name, formatter.width - longest - 4)) for name in names]
             with formatter.section(title):
                 formatter.write_dl(rows)
         from mlhub.cli.alias import shown
@@ -132,11 +152,11 @@ def summary(command: Built, columns: int = 1000) -> str:
     return _first_sentence(command.help or "", columns)
 
 
-def about(name: str) -> str:
-    """The same of a command that is not built for it, as it takes longer than a shell's TAB should."""
+def about(name: str, columns: int = 1000) -> str:
+    """The same of a command that is not built for it, which takes longer than a shell's TAB should."""
     module, function, *_ = COMMANDS[name].split(":")
     found = getattr(import_module(f"mlhub.cli.{module}"), function)
-    return _first_sentence((found.info.help if isinstance(found, typer.Typer) else found.__doc__) or "")
+    return _first_sentence((found.info.help if isinstance(found, typer.Typer) else found.__doc__) or "", columns)
 
 
 def _first_sentence(text: str, columns: int = 1000) -> str:
@@ -144,6 +164,8 @@ def _first_sentence(text: str, columns: int = 1000) -> str:
     sentence = text.split(". ")[0].removesuffix(".")
     while len(sentence) > columns and (cut := max(sentence.rfind(sign) for sign in (": ", "; ", ", ", " ("))) > 0:
         sentence = sentence[:cut]
+    if sentence.count("(") > sentence.count(")"):
+        sentence = sentence[: sentence.rfind(" (")]
     return sentence if len(sentence) <= columns else sentence[: columns - 1].rstrip() + "…"
 
 

@@ -161,10 +161,13 @@ def extra_json(hub: Hub, run: Run) -> dict[str, object]:
     """What its files say beside the row: what to do next, and an evaluation's protocol."""
     from mlhub.runner.advice import advice
     from mlhub.runner.folder import protocol_of
+    from mlhub.runner.imported import origin
 
     paths = hub.home.run(run.id)
     protocol: dict[str, object] = {"protocol": protocol_of(paths)} if run.kind == "eval" else {}
-    return {"advice": advice(run, paths)} | protocol
+    source = origin(paths)
+    imported: dict[str, object] = {"imported": source.to_json()} if source else {}
+    return {"advice": advice(run, paths)} | imported | protocol
 
 
 def _print_run(hub: Hub, run: Run) -> None:
@@ -200,6 +203,7 @@ def _print_run(hub: Hub, run: Run) -> None:
         ("pid", run.pid and f"{run.pid} (supervisor {run.supervisor_pid}) on {one_line(run.host)}"),
         ("command", fit(one_line(shlex.join(map(str, command))), _COMMAND) if isinstance(command, list) else None),
         ("code", _code_line(git) if isinstance(git, dict) else None),
+        ("source", _source(spec.get("imported"))),
         ("folder", run.dir),
     ]
     say(f"run {run.id}  {one_line(run.name)}")
@@ -224,6 +228,13 @@ def _print_run(hub: Hub, run: Run) -> None:
 _COMMAND = 1000
 #: rows of metrics shown to people; an evaluation has hundreds, and its log shows them as tables
 _METRICS = 80
+
+
+def _source(imported: object) -> str | None:
+    """Where an imported run came from."""
+    from mlhub.text import one_line
+
+    return one_line(f"{imported.get('kind')}, {imported.get('path')}") if isinstance(imported, dict) else None
 
 
 def _code_line(git: dict[str, object]) -> str:

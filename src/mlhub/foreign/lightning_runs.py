@@ -10,7 +10,7 @@ import os
 
 from mlhub.foreign.hparams import NAME, read_hparams
 from mlhub.foreign.lightning_csv import METRICS, START, Place, read
-from mlhub.foreign.source import Facts, Source, digest, fingerprint, measure
+from mlhub.foreign.source import Facts, Source, digest, fingerprint, measure, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def find(folder: Path) -> Source | None:
         kind="lightning",
         path=folder,
         id=digest(os.fsencode(folder), first),  # two trainings with one seed begin alike: the place tells them apart
-        name=folder.name,
+        name=name_of(folder),
         started=_oldest(folder),
         size=measure(file)[0],
         fingerprint=fingerprint([file, folder / NAME]),

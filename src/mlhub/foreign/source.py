@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -93,12 +94,20 @@ def epoch(number: float) -> float:
 
 
 def fingerprint(paths: Iterable[Path]) -> str:
-    """Of sizes and times of files; one that is gone counts as empty."""
+    """Of names, sizes and times of files; one that is gone counts as empty."""
     found = hashlib.sha256()
     for path in paths:
         size, changed = measure(path)
-        found.update(f"{os.fspath(path)!r} {size} {changed}\n".encode())
+        found.update(b"%b %d %d\n" % (os.fsencode(path.name), size, changed))
     return found.hexdigest()[:16]
+
+
+def name_of(folder: Path) -> str:
+    """What to call the run in a folder: by its name, with the one above it where every tracker's are called so."""
+    common = re.fullmatch(
+        r"version_\d+|train(ing)?|val(id(ation)?)?|test|eval|runs?|logs?|tb|tensorboard|csv", folder.name
+    )
+    return f"{folder.parent.name}-{folder.name}" if common and folder.parent.name else folder.name
 
 
 def measure(path: Path) -> tuple[int, int]:

@@ -62,6 +62,7 @@ def read_records(data: Iterable[bytes], session: Session | None = None) -> Itera
     "attempt": 0, "time": …}`: what was recorded before it, of a later step, is superseded.
     """
     parse = event_class().FromString
+    names: dict[bytes, str] = {}
     record: dict[str, object] = {}
     for raw in data:
         try:
@@ -82,11 +83,11 @@ def read_records(data: Iterable[bytes], session: Session | None = None) -> Itera
                 number = _of_tensor(value, session)
             if number is None:
                 continue
-            tag = value.tag.decode(errors="replace")
+            tag = names.get(value.tag) or names.setdefault(value.tag, metric_name(value.tag.decode(errors="replace")))
             if record.get("step") != step or tag in record:
                 yield from _finished(record)
                 record = {"step": step, **_time(event)}
-            _put(record, tag, number)
+            record[tag] = number if tag != "epoch" else epoch(number)
     yield from _finished(record)
 
 
@@ -97,10 +98,6 @@ def _finished(record: dict[str, object]) -> Iterator[dict[str, object]]:
 
 def _time(event: Any) -> dict[str, object]:  # noqa: ANN401 - a message made at run time
     return {"time": event.wall_time} if math.isfinite(event.wall_time) and event.wall_time > 0 else {}
-
-
-def _put(record: dict[str, object], tag: str, number: float) -> None:
-    record[metric_name(tag)] = epoch(number) if tag == "epoch" else number
 
 
 def _of_tensor(value: Any, session: Session | None) -> float | None:  # noqa: ANN401

@@ -16,7 +16,7 @@ from mlhub.errors import MlhubError
 from mlhub.files import read_regular
 from mlhub.foreign.events import CorruptError, read_part, rest
 from mlhub.foreign.hparams import NAME, read_hparams
-from mlhub.foreign.source import Facts, Source, digest, fingerprint, measure
+from mlhub.foreign.source import Facts, Source, digest, fingerprint, measure, name_of
 from mlhub.foreign.tensorboard import Session, read_records
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ def find(folder: Path) -> Source | None:
                 kind="tensorboard",
                 path=folder,
                 id=digest(file.name.encode(errors="replace"), head),
-                name=folder.name,
+                name=name_of(folder),
                 started=_seconds(struct.unpack_from("<d", head, 13)[0]) if head[12] == 0x09 else None,
                 size=sum(measure(path)[0] for path in files),
                 fingerprint=fingerprint([*files, folder / NAME]),

@@ -10,6 +10,7 @@ import shlex
 
 from mlhub.runner import reason as reasons
 from mlhub.runner import record
+from mlhub.runner.imported import origin
 from mlhub.text import one_line
 
 TYPE_CHECKING = False
@@ -81,8 +82,8 @@ def advice(run: Run, paths: RunPaths) -> str | None:
         found = _first(_CONDITIONS, run.condition or "")
     elif run.orphans:
         found = "Processes of it are still there ({orphans}); mlhub doctor --fix ends them"
-    elif run.status == "completed" or not run.reason:
-        found = None
+    elif run.status == "completed" or not run.reason or (run.pid is None and origin(paths) is not None):
+        found = None  # what was imported can't be started again
     else:
         found = _after_end(run, paths, run.reason)
     return found and found.format(

@@ -11,6 +11,7 @@ import threading
 
 from mlhub.errors import MlhubError
 from mlhub.runner import leftovers
+from mlhub.runner.imported import check_ours, origin
 from mlhub.runner.queue import cancel, give_up_retries
 from mlhub.runner.reconcile import FOLDER_GONE
 from mlhub.runner.stop import stop as stop_process
@@ -74,6 +75,8 @@ def _stopping(store: Store, run: Run, grace: float | None) -> Callable[[], objec
         return None
     run = store.reload(run)
     if not run.active:
+        if run.pid is None and origin(store.home.run(run.id)) is not None:
+            return lambda: check_ours(store.home.run(run.id), run)
         left = leftovers.end(store, run).left if run.orphans else []
         return (lambda: _refuse_to_end(run, left)) if left else None
     if run.condition == FOLDER_GONE:  # and with it the proof of who is who

@@ -17,6 +17,7 @@ from mlhub.adapters.plain import load_plain
 from mlhub.errors import MlhubError, UsageError
 from mlhub.runner import leftovers
 from mlhub.runner.folder import read_spec
+from mlhub.runner.imported import check_ours
 from mlhub.runner.order import Order, recorded, requeue
 from mlhub.runner.reconcile import refresh
 from mlhub.runner.spec import git_state
@@ -56,6 +57,7 @@ def resume(
     Raises MlhubError if it has not ended, has completed, ran on another host, or its order is not known.
     """
     paths = store.home.run(run.id)
+    check_ours(paths, run)
     _check(run)
     given = recorded_order(paths, run)
     cards = check_gpus(run.gpus_wanted if gpus is None else gpus)
@@ -95,6 +97,7 @@ def _check(run: Run) -> None:
 
 def recorded_order(paths: RunPaths, run: Run) -> Order:
     """What the run was started with, and the environment of this process. Raises MlhubError."""
+    check_ours(paths, run)
     given = recorded(paths, run)
     if given is None:
         raise MlhubError(

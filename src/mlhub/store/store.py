@@ -177,7 +177,7 @@ class Store(QueueRows):
         )
 
     def set_imported(self, run: Run) -> bool:
-        """Write how a run that was imported ended, its dates, config and summary as they are now; False if it is gone."""
+        """Write how an imported run ended, its dates, config and summary as they now are; False if it is gone."""
         names = ("id", "status", "started_at", "ended_at", "exit_code", "reason", "host", "duration", "summary_offset")
         row = {name: getattr(run, name) for name in names}
         return self._change(texts.SET_IMPORTED, **row, config=to_text(run.config), summary=to_text(run.summary))
