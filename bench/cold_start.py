@@ -2,7 +2,7 @@
 
     python bench/cold_start.py
 
-`mlhub ls` is timed over a store of 1,000 runs made here.
+`mlhub ls` is timed and TAB are timed over a store of 1,000 runs made here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ from mlhub.text import now
 
 ROUNDS = 15
 RUNS = 1000
+
+
+#: asks as a shell's script does when TAB is pressed
+TAB = ["env", "_MLHUB_COMPLETE=zsh", sys.executable, "-m", "mlhub"]
 
 
 def cpu_and_wall(command: list[str]) -> tuple[float, float]:
@@ -53,6 +57,17 @@ def main() -> None:
         f"mlhub ls -n {RUNS}": [*mlhub, "ls", "-n", str(RUNS)],
         "mlhub show": [*mlhub, "show"],
         "mlhub run -- true": [*mlhub, "run", "--", "true"],
+        "TAB: a command": [*TAB, "s"],
+        "TAB: show RUN": [*TAB, "show", "run-9"],
+        "TAB: show (all runs)": [*TAB, "show", ""],
+        "TAB: an option": [*TAB, "run", "--"],
+        "TAB: a metric": [*TAB, "metrics", "--only", "val"],
+        "TAB: a preset": [*TAB, "run", "q"],
+        "TAB: KEY=": [*TAB, "run", "quickstart", "training."],
+        "TAB: KEY=VALUE": [*TAB, "run", "quickstart", "training.scheduler="],
+        "TAB: a tag": [*TAB, "tag", "run-9", "p"],
+        "TAB: --filter": [*TAB, "ls", "--filter", "val"],
+        "TAB: a data set": [*TAB, "data", "show", ""],
     }
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MLHUB_HOME"] = folder

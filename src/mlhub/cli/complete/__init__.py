@@ -69,7 +69,7 @@ def complete(words: list[str], current: str) -> Answer:
     if current.startswith("-") and not place.plain:
         return _complete_option(place, current)
     if not place.path or hasattr(place.command, "commands"):
-        return Answer(candidates.commands(place))
+        return Answer(candidates.commands(place, current))
     argument = next_argument(place)
     return Answer(candidates.options(place)) if argument is None else candidates.values(place, argument, current)
 

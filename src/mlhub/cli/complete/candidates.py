@@ -50,7 +50,7 @@ def kind_of(param: Any) -> str | None:  # noqa: ANN401
     return metavar if known else None
 
 
-def commands(place: Place) -> list[Word]:
+def commands(place: Place, current: str) -> list[Word]:
     """Commands, and sub-commands behind one that has some."""
     from mlhub.cli import app
 
@@ -61,7 +61,7 @@ def commands(place: Place) -> list[Word]:
 
     # the one that asks is answered without building all of them: what they do stands in their functions
     own = [Word(name, words) for name, words in shown(1000)]
-    return [*(Word(name, app.about(name)) for name in app.COMMANDS), *own]
+    return [*(Word(name, app.about(name)) for name in app.COMMANDS if name.startswith(current)), *own]
 
 
 def options(place: Place) -> list[Word]:
@@ -100,14 +100,14 @@ def _topics(place: Place, current: str) -> list[Word]:
 
     root = place._replace(path=(), command=None)
     return (
-        [*commands(root), *(Word(name, text.title) for name, text in TOPICS.items())]
+        [*commands(root, current), *(Word(name, text.title) for name, text in TOPICS.items())]
         if not current.startswith("-")
         else []
     )
 
 
-def _commands_of_man(place: Place, current: str) -> list[Word]:  # noqa: ARG001
-    return [] if place.arguments else commands(place._replace(path=(), command=None))
+def _commands_of_man(place: Place, current: str) -> list[Word]:
+    return [] if place.arguments else commands(place._replace(path=(), command=None), current)
 
 
 def _gc_kinds(place: Place, current: str) -> Iterable[Word]:
