@@ -169,6 +169,8 @@ def to_json(chosen: Chosen, asked: Asked) -> dict[str, Any]:
 
 def _text(found: Comparison, sheet: Sheet, verdict: Verdict, notes: Sequence[str], *, vertical: bool) -> str:
     """What a person reads: the answer, what it is of, the table."""
+    from textwrap import wrap
+
     from mlhub.cli.out import coloured, columns, lettered
     from mlhub.compare.layout import LETTERS, Signs, lay_out
     from mlhub.text import unicode_works
@@ -177,8 +179,9 @@ def _text(found: Comparison, sheet: Sheet, verdict: Verdict, notes: Sequence[str
         return ""
     works = unicode_works()
     colour = coloured()
-    lines = [*verdict.sentences, *notes, ""]
+    lines = [line for said in (*verdict.sentences, *notes) for line in wrap(said, columns(), subsequent_indent="  ")]
     sheet = sheet if works else sheet.spelt(lettered)
+    lines.append("")
     for row in lay_out(sheet, columns(), Signs() if works else LETTERS, vertical=vertical):
         shown = "".join(_painted(text, style) if colour else text for text, style in row)
         lines.append(shown if colour else shown.rstrip())

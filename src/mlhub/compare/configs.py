@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 TYPE_CHECKING = False
@@ -136,6 +137,7 @@ def _in_order(flats: Iterable[Flat]) -> list[str]:
 _MANY = 500
 
 
+@lru_cache(4096)
 def is_seed(key: str) -> bool:
     """Whether a key is that of a seed: `seed`, `training.seed`, `random_state`, `seed_everything`."""
     return bool(_SEED.search(key.rsplit(".", 1)[-1].strip('"').lower().replace("-", "_")))

@@ -7,7 +7,7 @@ words (`best`, `good`, `bad`, `quiet`, `head`); who prints knows their colours, 
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from mlhub.text import fit, pad, width
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from mlhub.compare.sheet import Cell, Line, Sheet
 
-Way = Literal["across", "down", "parts", "vertical"]
 Part = tuple[str, str]
 Row = list[Part]
 
@@ -45,17 +44,15 @@ LETTERS = Signs("*", "^", "v")
 
 def lay_out(sheet: Sheet, total: int, signs: Signs, *, vertical: bool = False) -> list[Row]:
     """Lines of a table, at most `total` wide where that is at all possible."""
-    for way in ("vertical",) if vertical else _ways(len(sheet.subjects)):
-        rows = _LAYOUTS[way](sheet, signs, total)
-        if rows is not None:
-            return rows
-    return _vertical(sheet, signs, total)
-
-
-def _ways(count: int) -> tuple[Way, ...]:
-    if count <= _ACROSS:
-        return ("across", "down", "vertical")
-    return ("down", "parts")
+    few = len(sheet.subjects) <= _ACROSS
+    if few and not vertical and (rows := _across(sheet, signs)) and max(map(_wide, rows)) <= total:
+        return rows
+    if vertical:
+        return _vertical(sheet, signs, total)
+    names, columns = _columns(sheet, signs)
+    if sum(_wide(column[0]) + len(_GAP) for column in columns) + _wide(names[0]) <= total:
+        return _beside([names, *columns])
+    return _vertical(sheet, signs, total) if few else _parts(sheet, names, columns, total)
 
 
 def _wide(row: Row) -> int:
@@ -108,7 +105,7 @@ def _beside(columns: Sequence[list[Row]]) -> list[Row]:
     return lines
 
 
-def _across(sheet: Sheet, signs: Signs, total: int) -> list[Row] | None:
+def _across(sheet: Sheet, signs: Signs) -> list[Row]:
     """A column a run."""
     names = _Column("")
     for line in sheet.lines:
@@ -119,8 +116,7 @@ def _across(sheet: Sheet, signs: Signs, total: int) -> list[Row] | None:
         for line in sheet.lines:
             column.add(line.cells[place], line, signs)
         columns.append(_mixed(column, sheet))
-    rows = _beside(columns)
-    return rows if max(map(_wide, rows), default=0) <= total else None
+    return _beside(columns)
 
 
 def _mixed(column: _Column, sheet: Sheet) -> list[Row]:
@@ -151,35 +147,23 @@ def _columns(sheet: Sheet, signs: Signs) -> tuple[list[Row], list[list[Row]]]:
     return names.rows(right=False), columns
 
 
-def _down(sheet: Sheet, signs: Signs, total: int) -> list[Row] | None:
-    """A row a run."""
-    names, columns = _columns(sheet, signs)
-    if sum(_wide(column[0]) + len(_GAP) for column in columns) + _wide(names[0]) > total:
-        return None
-    return _beside([names, *columns])
-
-
-def _parts(sheet: Sheet, signs: Signs, total: int) -> list[Row] | None:
+def _parts(sheet: Sheet, names: list[Row], columns: list[list[Row]], total: int) -> list[Row]:
     """A row a run, again and again, with as many columns as there is room for: metrics first, they are asked about."""
-    order = sorted(sheet.lines, key=lambda line: ("metric", "config", "run").index(line.section))
-    names, columns = _columns(_with_lines(sheet, order), signs)
     rows: list[Row] = []
     chosen: list[list[Row]] = []
     used = _wide(names[0])
-    for column in columns:
+    for _, column in sorted(zip(sheet.lines, columns, strict=True), key=lambda pair: _rank(pair[0])):
         wide = _wide(column[0]) + len(_GAP)
         if chosen and used + wide > total:
             rows += [*_beside([names, *chosen]), []]
             chosen, used = [], _wide(names[0])
         chosen.append(column)
         used += wide
-    return [*rows, *_beside([names, *chosen])] if chosen else _beside([names])
+    return [*rows, *_beside([names, *chosen])]
 
 
-def _with_lines(sheet: Sheet, lines: Sequence[Line]) -> Sheet:
-    from dataclasses import replace
-
-    return replace(sheet, lines=tuple(lines))
+def _rank(line: Line) -> int:
+    return ("metric", "config", "run").index(line.section)
 
 
 def _vertical(sheet: Sheet, signs: Signs, total: int) -> list[Row]:
@@ -187,7 +171,7 @@ def _vertical(sheet: Sheet, signs: Signs, total: int) -> list[Row]:
     names = [fit(subject.name, min(_RUN, total // 3)) for subject in sheet.subjects]
     wide = max(map(width, names), default=0)
     rows: list[Row] = []
-    for line in sorted(sheet.lines, key=lambda line: ("metric", "config", "run").index(line.section)):
+    for line in sorted(sheet.lines, key=_rank):
         rows.append([(fit(line.name, total - 2, keep_end=True) + signs.way(line), "head")])
         column = _Column("")
         room = total - wide - 4
@@ -197,6 +181,3 @@ def _vertical(sheet: Sheet, signs: Signs, total: int) -> list[Row]:
         for name, row in zip(names, column.rows()[1:], strict=True):
             rows.append([("  " + pad(name, wide) + _GAP, ""), *row])
     return rows
-
-
-_LAYOUTS = {"across": _across, "down": _down, "parts": _parts, "vertical": _vertical}

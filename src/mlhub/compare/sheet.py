@@ -111,7 +111,8 @@ def make_sheet(
 ) -> Sheet:
     """The sheet of a comparison. `took`: seconds a run ran; `more`: further facts, by name and run.
 
-    Facts that are the same are left out, but for the time, and a status other than completed. `deltas`: to `found.baseline`.
+    Facts that are the same are left out, but for the time, and a status other than completed. `deltas`: to the
+    baseline.
     """
     subjects = subjects_of(found, together=together)
     runs = {run.id: run for run in found.runs}
@@ -177,11 +178,17 @@ def _config(subjects: Sequence[Subject], found: Comparison) -> Iterable[Line]:
     for key, values in found.config.items():
         if grouped and is_seed(key) and _same_everywhere(subjects, values):
             continue
-        texts = [
-            _of_group([render.value_text(values[i]) if i in values else render.MISSING for i in one.ids])
-            for one in subjects
-        ]
+        say = _sayer(values)
+        texts = [_of_group([say(values[i]) if i in values else render.MISSING for i in one.ids]) for one in subjects]
         yield Line("config", one_line(key), None, tuple(map(Cell, texts)))
+
+
+def _sayer(values: Mapping[int, Any]) -> Callable[[Any], str]:
+    """How a key's values are written: six digits of a fraction, as long as values that differ still do."""
+    long = {value for value in values.values() if isinstance(value, float) and len(repr(value)) > 8}
+    if not long or len({f"{value:.6g}" for value in long}) < len(long):
+        return render.value_text
+    return lambda value: f"{value:.6g}" if isinstance(value, float) and value in long else render.value_text(value)
 
 
 def _same_everywhere(subjects: Sequence[Subject], values: Mapping[int, Any]) -> bool:

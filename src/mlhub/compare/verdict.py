@@ -11,7 +11,7 @@ from typing import Any
 
 from mlhub.compare.configs import canonical, is_seed
 from mlhub.compare.render import value_text
-from mlhub.text import number, one_line
+from mlhub.text import fit, number, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,9 +116,7 @@ def _differs(sheet: Sheet, found: Comparison, top: int, rival: int) -> tuple[str
     changed.sort(key=lambda key: (is_seed(key), not _alone(found.config[key], sheet, top)))
     if not changed:
         return (f"{sheet.subjects[top].name} and {sheet.subjects[rival].name} have the same configuration",)
-    words = [
-        f"{one_line(key)} {_shown(found.config[key], other)} → {_shown(found.config[key], best)}" for key in changed
-    ]
+    words = [f"{one_line(key)} {_change(found.config[key], other, best)}" for key in changed]
     more = f" and {len(words) - _KEYS} more" if len(words) > _KEYS else ""
     return (f"differs from {sheet.subjects[rival].name} by {', '.join(words[:_KEYS])}{more}",)
 
@@ -134,6 +132,13 @@ def _value(values: Mapping[int, Any], run_id: int) -> object:
     return canonical(values[run_id]) if run_id in values else None
 
 
-def _shown(values: Mapping[int, Any], run_id: int) -> str:
-    text = value_text(values[run_id]) if run_id in values else "unset"
-    return text if len(text) <= 32 else text[:31] + "…"
+def _change(values: Mapping[int, Any], old: int, new: int) -> str:
+    """`0.001 → 0.003`: four digits, or all of them, where the difference is behind those."""
+    before, after = (_shown(values[run_id], short=True) if run_id in values else "unset" for run_id in (old, new))
+    if before == after and old in values and new in values:
+        before, after = _shown(values[old], short=False), _shown(values[new], short=False)
+    return f"{before} → {after}"
+
+
+def _shown(value: Any, *, short: bool) -> str:  # noqa: ANN401 - whatever JSON holds
+    return fit(number(value) if short and isinstance(value, float) else value_text(value), 32)
