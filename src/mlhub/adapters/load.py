@@ -5,6 +5,7 @@ A file is data: it is checked, and nothing in it is ever run but the command tha
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import msgspec
@@ -56,13 +57,13 @@ def find(name: str, home: Home) -> Adapter:
     if found := BUILT_IN.get(name):
         return found
     file = home.adapters / f"{name}.yaml"
-    if "/" not in name and name not in ("", ".", "..") and "\0" not in name and file.exists():
+    if "/" not in name and os.path.isfile(file):  # which is false for whatever can be no name
         return read(file)
     if found := _of_entry_point(name):
         return found
     names = known(home)
     raise NotFoundError(
-        f"no adapter {one_line(name)!r}{closest(name, names)}",
+        f"no adapter {one_line(name)!r:.80}{closest(name, names)}",
         f"There are {', '.join(names)}; one of your own is a file in {home.adapters}: docs/projects.md.",
     )
 
