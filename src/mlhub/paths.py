@@ -69,6 +69,16 @@ class RunPaths:
         return self.root / "queue.json"
 
     @property
+    def capture(self) -> Path:
+        """What a captured training said of itself: hyperparameters, model, versions; the last exception."""
+        return self.root / "capture.json"
+
+    @property
+    def saved(self) -> Path:
+        """A line for each checkpoint that a captured training saved, when it did."""
+        return self.root / "checkpoints.jsonl"
+
+    @property
     def labels(self) -> Path:
         """Tags and note, from the first time on that a user changed one of them."""
         return self.root / "labels.json"

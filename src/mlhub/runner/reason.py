@@ -60,7 +60,8 @@ class Ending(NamedTuple):
     """What is known of an end. `who` asked for it, `ours` if by `mlhub stop`; `forced`: the seconds of grace given.
 
     `why`: a request of ours that names a fault, as --stop-on-nan makes it, is no user's wish: the run has failed.
-    `error` and `outcome` ("completed" or "failed") are what the trainer itself noted in `outcome.json`.
+    `error`, `outcome` ("completed" or "failed") and `note` (why it completed before its time, as by early stopping) are
+    what the trainer itself noted in `outcome.json`.
     """
 
     exit_code: int | None = None
@@ -72,16 +73,18 @@ class Ending(NamedTuple):
     error: str = ""
     why: str = ""
     outcome: str = ""
+    note: str = ""
 
 
 def explain(ending: Ending, tail: str) -> tuple[str, str | None]:
-    """The final status and the reason; no reason if it completed. `tail` is the end of the log."""
+    """The final status and the reason; none if it just completed. `tail` is the end of the log."""
     if ending.ours:
         return ("failed", _cut(one_line(ending.why))) if ending.why else ("cancelled", _stopped(ending))
     if ending.who:
         return "failed", f"ended by SIGTERM to its supervisor from {ending.who}"
     if ending.exit_code == 0:
-        return "completed", None
+        early = ending.note if ending.outcome == "completed" else ""
+        return "completed", _cut(one_line(early)) or None
     killer = ending.signal or _BY_SHELL.get(ending.exit_code or 0)
     if killer == "SIGKILL" and ending.evidence:
         return "failed", _cut(f"{HOST_MEMORY}: {'; '.join(ending.evidence)}")

@@ -16,7 +16,7 @@ import msgspec
 
 from mlhub.errors import NotFoundError, StoreError
 from mlhub.records import summarise
-from mlhub.runner import identity, lock, order
+from mlhub.runner import identity, lock, order, record
 from mlhub.runner.truth import NEVER_STARTED_SECONDS, Verdict, find_orphans_of, inspect
 from mlhub.store.runs import ACTIVE
 from mlhub.text import now, seconds_between
@@ -248,9 +248,23 @@ def _followed(paths: RunPaths, run: Run) -> bool:
     return catch_up(paths, run.attempt, final=not run.active)
 
 
+def _take_parameters(store: Store, run: Run, paths: RunPaths) -> None:
+    """What the program itself calls its hyperparameters becomes the config of a run that was started without one."""
+    if not paths.capture.exists():
+        return
+    from mlhub.runner.folder import read_json
+
+    found = record.part(read_json(paths.capture), "parameters")
+    if found:
+        with suppress(StoreError):
+            store.set_config(run, found)
+
+
 def fold_summary(store: Store, run: Run) -> Run | None:
     """`run` with the next part of its metrics folded into its summary; None when there was nothing new."""
     paths = store.home.run(run.id)
+    if not run.config:
+        _take_parameters(store, run, paths)
     whole = _followed(paths, run)
     try:
         summary, offset = summarise(paths.metrics, run.summary, run.summary_offset)

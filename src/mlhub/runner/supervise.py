@@ -274,6 +274,7 @@ class Supervisor:
                 tree["exit_code"], tree["signal"], self.request.who if self.request else self.sender,
                 self.request is not None, tree["forced"], tuple(tree["evidence"]), record.text(outcome, "error"),
                 self.request.why if self.request else "", record.text(outcome, "outcome"),
+                record.text(outcome, "note"),
             )  # fmt: skip
             plain = ending.exit_code == 0 or ending.ours
             return reason.explain(

@@ -263,11 +263,12 @@ def _by_outcome(folder: AttemptPaths, known: Evidence, orphans: tuple[int, ...] 
     from mlhub.runner.reason import name_error
 
     error = name_error(record.text(outcome, "error"))
+    early = name_error(record.text(outcome, "note"))
     witness = "by the trainer's own record; its supervisor was killed"
     return _verdict(
         known,
         word,
-        reason=f"{error or 'failed'} ({witness})" if word == "failed" else witness,
+        reason=f"{error or 'failed'} ({witness})" if word == "failed" else f"{early} ({witness})" if early else witness,
         ended_at=record.timestamp(ended) if ended is not None and 0 < ended < 1 << 34 else None,
         orphans=orphans,
     )

@@ -20,7 +20,7 @@ def _find():
     finally:
         sys.path[:] = path
         sys.modules["mlhub"] = shim
-    if found is not None and found.loader is not None and found.origin != __file__:
+    if found is not None and found.origin and found.origin != __file__:  # a folder without code has none
         return found
     hub = os.path.dirname(os.path.dirname(here))
     return importlib.util.spec_from_file_location(

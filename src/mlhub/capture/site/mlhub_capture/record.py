@@ -22,6 +22,10 @@ PLACE = ("step", "epoch", "time", "attempt")
 _TAIL = 1 << 16
 
 
+#: records from before it are an earlier attempt's, or another program's of the same run
+_STARTED = time.time()
+
+
 class _State:
     """Of this process."""
 
@@ -128,8 +132,10 @@ def _look_at_script():
         file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
         for line in file.read().split(b"\n")[-1000:]:
             try:
-                _State.others.update(name for name in json.loads(line) if name not in _State.own)
-            except (ValueError, TypeError):  # the first of them may be half a line
+                found = json.loads(line)
+                if found["time"] >= _STARTED:
+                    _State.others.update(name for name in found if name not in _State.own)
+            except (ValueError, TypeError, KeyError):  # the first of them may be half a line
                 continue
 
 
@@ -223,6 +229,11 @@ def note(where, error):
             tell(errors=[*_State.known.get("errors", []), {"where": where, "error": text, "at": last_frames(error)}])
     except Exception:  # a full disk, a closed stderr
         return
+
+
+def failed():
+    """The parts that failed, and are off."""
+    return _State.noted
 
 
 def describe_error(error):

@@ -80,7 +80,7 @@ def _arm():
 
 def _at_train_batch(trainer, *_args, **_kwargs):
     try:
-        ready = not _amid_step(trainer) and _agreed(trainer, [trainer.global_step, 0, 0])
+        ready = not _amid_step(trainer) and agreed(*_ranks(trainer), [trainer.global_step, 0, 0])
     except Exception as error:
         record.note("stop", error)
         ready = True
@@ -92,7 +92,7 @@ def _at_validation_batch(trainer, module, outputs, batch, batch_idx, dataloader_
     if getattr(trainer, "sanity_checking", False):
         raise _exception(trainer)  # nothing is learned yet
     try:
-        ready = _agreed(trainer, [trainer.global_step, dataloader_idx + 1, batch_idx])
+        ready = agreed(*_ranks(trainer), [trainer.global_step, dataloader_idx + 1, batch_idx])
     except Exception as error:
         record.note("stop", error)
         ready = True
@@ -105,13 +105,17 @@ def _amid_step(trainer):
     return trainer.fit_loop.epoch_loop._should_accumulate()
 
 
-def _agreed(trainer, here):
-    """Whether this is the place where all ranks leave."""
-    if trainer.world_size < 2:
+def _ranks(trainer):
+    return trainer.global_rank, trainer.world_size
+
+
+def agreed(rank, ranks, here):
+    """Whether this is the place where all ranks leave: `here` is a list that grows from one place to the next."""
+    if ranks < 2:
         return True
     if _State.said is None:
-        _say(trainer, here)
-    said = _read(trainer.world_size)
+        _say(rank, here)
+    said = _read(ranks)
     return said is not None and here > max(said)
 
 
@@ -119,9 +123,9 @@ def _folder():
     return os.path.join(record.attempt_dir(), "stopping")
 
 
-def _say(trainer, here):
+def _say(rank, here):
     os.makedirs(_folder(), mode=0o700, exist_ok=True)
-    path = os.path.join(_folder(), str(trainer.global_rank))
+    path = os.path.join(_folder(), str(rank))
     with open(path + ".new", "w") as file:
         json.dump(here, file)
     os.replace(path + ".new", path)
@@ -146,7 +150,7 @@ def leave_at_end(trainer):
         return
     if trainer.world_size > 1:
         if _State.said is None:
-            _say(trainer, [trainer.global_step, 0, 0])
+            _say(trainer.global_rank, [trainer.global_step, 0, 0])
         until = time.monotonic() + _AT_END_SECONDS
         while _read(trainer.world_size) is None:
             if time.monotonic() > until:

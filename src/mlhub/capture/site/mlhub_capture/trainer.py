@@ -69,7 +69,7 @@ class Capture:
             return
         record.tell_outcome("running")
         told = {"parameters": facts.hyperparameters(trainer, pl_module), "trainer": facts.trainer_settings(trainer)}
-        told.update(versions=facts.versions("lightning", "pytorch_lightning"), package=self.package, stage=str(stage))
+        told.update(versions=facts.versions("lightning", "pytorch_lightning"), package=self.package, metrics=True)
         record.tell(**{name: part for name, part in told.items() if part or name != "parameters"})
 
     @guarded

@@ -1,0 +1,106 @@
+"""The callback for the Trainer of Hugging Face's transformers, which asks no entry point: the script names it.
+
+    Trainer(..., callbacks=[HuggingFaceCallback()])
+"""
+
+import os
+import signal
+import threading
+import time
+
+from mlhub_capture import facts, record, stopping
+from transformers import TrainerCallback
+
+#: as a shell says it of a program that SIGTERM ended
+_STATUS = 143
+
+
+class HuggingFaceCallback(TrainerCallback):
+    """Records metrics, arguments, model, checkpoints and outcome; on SIGTERM has a checkpoint saved, and leaves."""
+
+    def __init__(self):
+        self._asked = False
+        self._off = not os.environ.get("MLHUB_RUN_DIR")
+
+    def on_train_begin(self, args, state, control, **more):
+        if self._off:
+            return
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, self._receive)
+        self._try("on_train_begin", self._describe, args, state, more.get("model"))
+
+    def on_log(self, args, state, control, logs=None, **_more):
+        if state.is_world_process_zero:
+            self._try("on_log", self._log, state, logs or {})
+
+    def on_save(self, args, state, control, **_more):
+        if state.is_world_process_zero:
+            self._try("on_save", self._saved, args, state)
+
+    def on_step_end(self, args, state, control, **_more):
+        if self._asked and self._try("on_step_end", stopping.agreed, args.process_index, args.world_size, [
+            state.global_step
+        ]) is not False:  # fmt: skip
+            control.should_save = control.should_training_stop = True
+        return control
+
+    def on_train_end(self, args, state, control, **_more):
+        if self._off:
+            return
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._before or signal.SIG_DFL)
+        if self._asked:
+            raise SystemExit(_STATUS if state.is_world_process_zero else 0)
+        if state.is_world_process_zero:
+            self._try("on_train_end", record.tell_outcome, "completed")
+
+    def _receive(self, number, frame):
+        self._asked = True
+        if callable(self._before):
+            self._before(number, frame)
+
+    def _try(self, where, function, *arguments):
+        if self._off or where in record.failed():
+            return None
+        try:
+            return function(*arguments)
+        except Exception as error:
+            record.note(where, error)
+            return None
+
+    def _describe(self, args, state, model):
+        if not state.is_world_process_zero:
+            return
+        record.tell_outcome("running")
+        told = {"parameters": facts.plain(args.to_dict()), "metrics": True, "package": "transformers"}
+        told["versions"] = facts.versions("transformers", "accelerate")
+        if model is not None:
+            told["model"] = facts.summary(model)
+            told["model"]["config"] = facts.plain(model.config.to_dict()) if hasattr(model, "config") else None
+        record.tell(**told)
+        record.resume(state.global_step)
+
+    def _log(self, state, logs):
+        found = {name: record.number(value) for name, value in logs.items() if name != "epoch"}
+        values = {_name(name): value for name, value in found.items() if value is not None}
+        if values:
+            record.log(values, step=state.global_step, epoch=int(state.epoch or 0))
+
+    def _saved(self, args, state):
+        path = os.path.abspath(os.path.join(args.output_dir, "checkpoint-%d" % state.global_step))
+        best = state.best_model_checkpoint
+        record.tell_checkpoint({
+            "path": path, "step": state.global_step, "epoch": int(state.epoch or 0), "time": time.time(),
+            "attempt": record.attempt(), "kind": "stop" if self._asked else "checkpoint",
+            "monitor": args.metric_for_best_model,
+            "score": record.word(state.best_metric) if best and os.path.abspath(best) == path else None,
+            "best": bool(best) and os.path.abspath(best) == path, "last": True,
+        })  # fmt: skip
+
+
+def _name(name):
+    """`train/` and `eval/` before a name, as the Trainer's other trackers have it."""
+    for split in ("eval", "test"):
+        if name.startswith(split + "_"):
+            return "%s/%s" % (split, name[len(split) + 1 :])
+    return "train/" + name
