@@ -12,8 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlhub.cli.hub import Hub
-    from mlhub.store.runs import Run
+    from mlhub.cli.compare import Asked
+    from mlhub.report.contents import Contents
 
 #: bytes at a file's beginning in which a report says that it is one
 _HEAD = 4096
@@ -24,9 +24,15 @@ def report(
     runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", show_default=False)] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Else report.html.")] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="The page's title.")] = "",
-    baseline: Annotated[str | None, typer.Option(metavar="RUN", help="Deltas are to this one, else the first.")] = None,
-    best: Annotated[bool, typer.Option("--best", help="Best values of metrics instead of the last.")] = False,
-    metric: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="Draw the curves that match.")] = None,
+    group: Annotated[list[str] | None, typer.Option("--group", metavar="NAME", help="All runs of a group.")] = None,
+    filter: Annotated[str, typer.Option("--filter", metavar="QUERY", help="Only the runs that QUERY means.")] = "",  # noqa: A002
+    baseline: Annotated[str | None, typer.Option(metavar="RUN", help="What the others are measured against.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", metavar="PATTERN", help="Only metrics whose names match.")
+    ] = None,
+    at: Annotated[
+        str, typer.Option(metavar="PLACE", help="step=1000, epoch=3, best:METRIC; last, best, min or max.")
+    ] = "last",
     charts: Annotated[int, typer.Option(metavar="N", min=0, max=200, help="At most N charts.")] = 8,
     query: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Ask the indexes this (repeatable).")] = None,
     samples: Annotated[bool, typer.Option("--samples/--no-samples", help="Retrieval samples of indexes.")] = True,
@@ -45,9 +51,11 @@ def report(
     mlhub report @last --query "a dog" --query 강아지
     mlhub report 3 4 --md -o - | gh issue comment 7 --body-file -
     """
-    from mlhub.cli.hub import open_hub
+    from mlhub.cli.compare import Asked
     from mlhub.cli.out import emit_json, say, tell
     from mlhub.errors import UsageError
+    from mlhub.report.markdown import to_markdown
+    from mlhub.report.page import to_html
     from mlhub.text import one_line, size
 
     target = output or Path("report.md" if md else "report.html")
@@ -55,12 +63,12 @@ def report(
         raise UsageError("--json and -o - both want stdout", "Use one of them.")
     if str(target) != "-":
         check_target(target, force=force)
-    hub = open_hub()
-    chosen = _chosen(hub, runs or [])
-    text, about = _make(
-        hub, chosen, baseline, md=md, title=title, best=best, metric=metric or [], charts=charts, query=query or [],
-        samples=samples and not md,
+    asked = Asked(
+        tuple(runs or ()), tuple(group or ()), filter, baseline, tuple(metric or ()), at,
+        all_params=False, seeds=None, sort=None, reverse=False, limit=None, curves=False,
     )  # fmt: skip
+    found = _gather(asked, title, 0 if md else charts, query or [], samples=samples and not md)
+    text = to_markdown(found) if md else to_html(found)
     data = text.encode(errors="replace")
     if str(target) == "-":
         sys.stdout.buffer.write(data)
@@ -68,51 +76,38 @@ def report(
         return 0
     _write(target, data)
     if json:
-        emit_json({"file": str(target.absolute()), "bytes": len(data), "runs": [run.id for run in chosen]} | about)
+        emit_json({"file": str(target.absolute()), "bytes": len(data), "runs": [part.run.id for part in found.parts],
+                   "summary": list(found.summary), "left_out": list(found.limits)})  # fmt: skip
     else:
-        say(f"{one_line(str(target))}: {len(chosen)} run{'s' * (len(chosen) > 1)}, {size(len(data))}")
-        for words in about["left_out"]:
+        say(f"{one_line(str(target))}: {len(found.parts)} run{'s' * found.several}, {size(len(data))}")
+        for words in found.limits:
             tell(f"not in it: {words}")
     if show:
         _show(target)
     return 0
 
 
-def _chosen(hub: Hub, refs: Sequence[str]) -> list[Run]:
-    """The runs named, each once; else the newest group's, else the newest five. Raises NotFoundError."""
-    from mlhub.errors import NotFoundError
-    from mlhub.runner.reconcile import refresh
-
-    if refs:
-        found = [hub.store.find(ref) for ref in refs]
-    else:
-        newest = hub.store.newest(_ALL)
-        group = next((run.group for run in newest if run.group), None)
-        found = [run for run in newest if run.group == group][::-1] if group else newest[:5][::-1]
-    if not found:
-        raise NotFoundError("there is no run to report on", "Start one: mlhub run quickstart")
-    return [refresh(hub.store, run) for run in {run.id: run for run in found}.values()]
-
-
-def _make(
-    hub: Hub, runs: list[Run], baseline: str | None, *, md: bool, title: str, best: bool, metric: Sequence[str],
-    charts: int, query: Sequence[str], samples: bool,
-) -> tuple[str, dict[str, list[str]]]:  # fmt: skip
-    """The report's text, and what `--json` says of it."""
+def _gather(asked: Asked, title: str, charts: int, queries: Sequence[str], *, samples: bool) -> Contents:
+    """Choose and compare the runs as `mlhub compare` does, and read what a report shows of them."""
+    from mlhub.cli.compare_runs import choose, narrow
     from mlhub.cli.out import tell
-    from mlhub.errors import UsageError
-    from mlhub.report.gather import Wishes, gather
-    from mlhub.report.markdown import to_markdown
-    from mlhub.report.page import to_html
+    from mlhub.errors import NotFoundError
+    from mlhub.report.gather import Compared, Wishes, gather
 
-    base = hub.store.find(baseline).id if baseline else None
-    if base is not None and base not in [run.id for run in runs]:
-        raise UsageError(f"--baseline: run {base} is none of this report's", "Name it among the runs, too.")
-    wishes = Wishes(title, base, "best" if best else "last", metric, 0 if md else charts, query, samples)
-    made = [run for run in hub.store.newest(_ALL) if run.kind == "index" and run.status == "completed"]
-    found = gather(hub.home, runs, made if samples else [], wishes, tell)
-    text = to_markdown(found) if md else to_html(found)
-    return text, {"left_out": list(found.limits), "summary": list(found.summary)}
+    chosen = narrow(choose(asked), asked)
+    runs = chosen.found.runs
+    if not runs:
+        raise NotFoundError("no run is meant, so there is nothing to report", "`mlhub ls` shows the runs there are.")
+    made = [run for run in chosen.hub.store.newest(_ALL) if run.kind == "index" and run.status == "completed"]
+    compared = Compared(
+        chosen.found,
+        chosen.verdict.sentences,
+        [],
+        chosen.verdict.metric,
+        deltas=len(runs) == 2 or (asked.baseline is not None and len(runs) > 1),
+        made=made if samples else [],
+    )
+    return gather(chosen.hub.home, compared, Wishes(title, charts, queries, samples), tell)
 
 
 def check_target(path: Path, *, force: bool) -> None:

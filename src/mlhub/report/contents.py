@@ -116,7 +116,10 @@ class Against(NamedTuple):
 
 @dataclass(frozen=True)
 class Contents:
-    """All of a report. `summary`: sentences in plain words; `limits`: what was left out, and how to have it."""
+    """All of a report. `summary`: sentences in plain words; `limits`: what was left out, and how to have it.
+
+    `main`: the metrics that lead; `deltas`: whether differences to the baseline are shown.
+    """
 
     title: str
     made_at: str
@@ -124,6 +127,7 @@ class Contents:
     comparison: Comparison
     main: Sequence[str]
     summary: Sequence[str]
+    deltas: bool = False
     charts: Sequence[Chart] = ()
     samples: Sequence[Samples] = ()
     against: Sequence[Against] = ()

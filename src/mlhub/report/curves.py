@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,15 +35,10 @@ def read(path: Path, attempts: int) -> RunCurves:
 
 
 def choose(
-    comparison: Comparison, curves: Mapping[int, RunCurves], first: Sequence[str], patterns: Sequence[str], most: int
+    comparison: Comparison, curves: Mapping[int, RunCurves], first: Sequence[str], most: int
 ) -> tuple[list[Metric], int]:
     """The metrics to draw, `first` in front, and how many more there are. Only what has two points is a curve."""
-    drawn = [
-        metric
-        for metric in comparison.metrics
-        if any(_is_curve(one, metric.name) for one in curves.values())
-        and (not patterns or any(fnmatchcase(metric.name, pattern) for pattern in patterns))
-    ]
+    drawn = [metric for metric in comparison.metrics if any(_is_curve(one, metric.name) for one in curves.values())]
     drawn.sort(key=lambda metric: first.index(metric.name) if metric.name in first else len(first))
     return drawn[:most], max(0, len(drawn) - most)
 

@@ -11,8 +11,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlhub.compare import code
-from mlhub.compare.comparison import compare
-from mlhub.compare.configs import of_command
 from mlhub.compare.pairs import differ, differ_packages
 from mlhub.compare.palette import PAPER, assign
 from mlhub.report import curves as drawn
@@ -30,7 +28,7 @@ from mlhub.text import clean, local_time, one_line, size
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from mlhub.compare.comparison import Comparison, Use
+    from mlhub.compare.comparison import Comparison
     from mlhub.curves.whole import RunCurves
     from mlhub.paths import Home, RunPaths
     from mlhub.store.runs import Run
@@ -44,32 +42,42 @@ _LARGE = 20 << 20
 
 @dataclass(frozen=True)
 class Wishes:
-    """How a report is to be. `metrics`: patterns of those drawn; `queries`: in place of fixed ones."""
+    """How a report is to be. `charts`: at most so many; `queries`: in place of fixed ones."""
 
     title: str = ""
-    baseline: int | None = None
-    use: Use = "last"
-    metrics: Sequence[str] = ()
     charts: int = 8
     queries: Sequence[str] = ()
     samples: bool = True
 
 
-def gather(
-    home: Home, runs: Sequence[Run], made: Sequence[Run], wishes: Wishes, tell: Callable[[str], None]
-) -> Contents:
-    """All of a report on `runs`. `made`: completed index runs, the newest first; `tell` hears of what takes long."""
+@dataclass(frozen=True)
+class Compared:
+    """A comparison and what was found to say of it. `deltas`: whether differences to its baseline are wanted.
+
+    `lead`: the metric that decided. `made`: completed index runs, the newest first.
+    """
+
+    found: Comparison
+    sentences: Sequence[str]
+    notes: Sequence[str]
+    lead: str | None
+    deltas: bool
+    made: Sequence[Run]
+
+
+def gather(home: Home, compared: Compared, wishes: Wishes, tell: Callable[[str], None]) -> Contents:
+    """All of a report on the runs that were compared; `tell` hears of what takes long."""
+    comparison = compared.found
+    runs = comparison.runs
     specs = {run.id: read_spec(home.run(run.id)) for run in runs}
-    flats = {run.id: of_command(words) for run in runs if not run.config and (words := _command(specs[run.id]))}
-    comparison = compare(runs, baseline=wishes.baseline, use=wishes.use, flats=flats)
-    main = main_metrics(comparison)
+    main = main_metrics(comparison, compared.lead)
     marks = _marks(runs)
     limits: list[str] = []
     charts = _charts(home, comparison, main, marks, wishes, limits, tell)
     parts = [_part(home.run(run.id), run, marks[run.id], specs[run.id]) for run in runs]
     limits += [f"{one_line(part.run.name)}: {part.artifacts_left} more artifacts" for part in parts
                if part.artifacts_left]  # fmt: skip
-    asked = _samples(home, runs, made, marks, wishes, limits, tell)
+    asked = _samples(home, runs, compared.made, marks, wishes, limits, tell)
     title = one_line(wishes.title) or (
         f"Run {one_line(runs[0].name)}" if len(runs) == 1 else f"{len(runs)} runs: " + _names(runs)
     )
@@ -79,7 +87,8 @@ def gather(
         parts,
         comparison,
         main,
-        sentences(comparison, main),
+        sentences(comparison, main, compared.sentences, compared.notes),
+        compared.deltas,
         charts,
         asked,
         _against(runs, specs, comparison.baseline),
@@ -92,11 +101,6 @@ def _names(runs: Sequence[Run]) -> str:
     if len(groups) == 1 and (group := next(iter(groups))):
         return one_line(group)
     return ", ".join(one_line(run.name) for run in runs[:3]) + (" …" if len(runs) > 3 else "")
-
-
-def _command(spec: Mapping[str, Any]) -> list[str]:
-    command = spec.get("command")
-    return [str(word) for word in command] if isinstance(command, list) else []
 
 
 def _marks(runs: Sequence[Run]) -> dict[int, int]:
@@ -127,9 +131,9 @@ def _charts(
             tell(f"reading {size(path.stat().st_size)} of metrics of {one_line(run.name)}")
         with opened(path) as file:
             read[run.id] = drawn.read(file, run.attempt)
-    chosen, more = drawn.choose(comparison, read, main, wishes.metrics, wishes.charts)
+    chosen, more = drawn.choose(comparison, read, main, wishes.charts)
     if more:
-        limits.append(f"{more} more metrics have curves: --metric PATTERN chooses which are drawn, --charts how many")
+        limits.append(f"{more} more metrics have curves: --charts N draws more, --metric PATTERN only some")
     charts = drawn.make_charts(chosen, read, comparison.runs, marks)
     for chart in charts:
         shown = sum(len(line.values) for line in chart.lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from mlhub.text import clean
@@ -12,7 +13,8 @@ _NAME = re.compile(r"[a-z][a-zA-Z0-9:-]*")
 _EMPTY = frozenset(("meta", "img", "br", "input", "line", "path", "circle", "rect", "col", "use"))
 
 
-class Html(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Html:
     """Markup that is already safe; whatever else is put into an element is text and becomes escaped."""
 
     text: str
@@ -46,7 +48,7 @@ def el(name: str, /, *children: Child, **attributes: object) -> Html:
 
 def join(children: object) -> Html:
     """Children one after the other."""
-    parts = children if isinstance(children, list | tuple) and not isinstance(children, Html) else [children]
+    parts = children if isinstance(children, list | tuple) else [children]
     return Html("".join(child.text if isinstance(child, Html) else esc(child) for child in parts))
 
 

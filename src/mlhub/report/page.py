@@ -162,12 +162,9 @@ def _artifacts(part: RunPart) -> Iterator[Child]:
 
 
 def _picture(one: Shown) -> Html:
-    words = [
-        el("b", one.name),
-        " ",
-        el("span", one.about, class_="quiet"),
-        *([el("br"), one.words] if one.words else []),
-    ]
+    words: list[Child] = [el("b", one.name), " ", el("span", one.about, class_="quiet")]
+    if one.words:
+        words += [el("br"), one.words]
     return el("figure", el("img", src=one.picture, alt=one.words or one.name, loading="lazy"), el("figcaption", *words))
 
 

@@ -40,7 +40,7 @@ class Album:
         self._known: dict[str, str] = {}
 
     def uri(self, path: str) -> str:
-        """ "" where there is no picture to show."""
+        """The picture; empty where there is none to show."""
         if path not in self._known:
             try:
                 self._known[path] = data_uri(path, self._side)

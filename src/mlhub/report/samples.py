@@ -84,7 +84,10 @@ def ask_all(
             words = f"The queries were chosen by whoever made this report. Data set: {name}."
         elif not queries:
             words = f"The index of {name} has no held-out item with a caption to ask for."
-        words += " Each tile: the cosine similarity and how many bits of the code differ; ✓ where the query is among its own captions."
+        words += (
+            " Below each picture its cosine similarity and how many bits of its code differ; ✓ where the query is among"
+            " its own captions."
+        )
         answers = []
         for index in group:
             tell(f"asking the index of {one_line(index.run.name)}")
@@ -159,11 +162,11 @@ def ask(folder: Path, queries: Sequence[str]) -> tuple[dict[str, list[dict[str, 
     found: dict[str, list[dict[str, Any]]] = {}
     problem = ""
     for tree in _documents(done.stdout):
-        number, answer, error = tree.get("id"), tree.get("answer"), tree.get("error")
+        number, answer, trouble = tree.get("id"), tree.get("answer"), tree.get("error")
         if isinstance(number, int) and 0 <= number < len(queries) and isinstance(answer, dict):
             found[queries[number]] = answer["results"]
-        elif isinstance(error, dict):
-            problem = one_line(str(error.get("message")))
+        elif isinstance(trouble, dict):
+            problem = one_line(str(trouble.get("message")))
     if not found and not problem:
         problem = f"the search program ended with {done.returncode}"
     return found, "" if found else problem

@@ -137,13 +137,14 @@
     svg.append(svgEl("text", { x: W - RIGHT, y: H - 3, "text-anchor": "end", class: "unit" }, state.time ? "time since the first record" : "step"));
     let best = null;
     for (const { line, x, raw, y } of view.lines) {
-      if (state.smooth) svg.append(svgEl("path", { d: path(view, x, raw), class: `${lineClass(line.mark)} raw` }));
-      svg.append(svgEl("path", { d: path(view, x, y), class: lineClass(line.mark), "data-run": line.run }));
+      const count = raw.filter((value) => value !== null).length;
+      if (state.smooth && count > 1) svg.append(svgEl("path", { d: path(view, x, raw), class: `${lineClass(line.mark)} raw` }));
+      if (count > 1) svg.append(svgEl("path", { d: path(view, x, y), class: lineClass(line.mark), "data-run": line.run }));
       raw.forEach((value, i) => {
         if (value !== null && (!best || (chart.way === "max" ? value > best.value : value < best.value)))
           best = { value, x: x[i], mark: line.mark };
       });
-      if (raw.filter((value) => value !== null).length === 1) {
+      if (count === 1) {
         const i = raw.findIndex((value) => value !== null);
         svg.append(svgEl("circle", { cx: view.px(x[i]), cy: view.py(raw[i]), r: 3.5, class: `dot c${line.mark % 8}` }));
       }

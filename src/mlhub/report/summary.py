@@ -1,10 +1,8 @@
-"""What a report says first, in sentences: which run is best by what, how sure that is, and what went wrong."""
+"""What a report says first: the comparison's verdict, how seeds scatter, and what went wrong; which metrics lead."""
 
 from __future__ import annotations
 
-import math
-
-from mlhub.compare.render import metric_text, value_text
+from mlhub.compare.render import metric_text
 from mlhub.text import one_line
 
 TYPE_CHECKING = False
@@ -16,103 +14,83 @@ if TYPE_CHECKING:
 
 #: columns of metrics in the first table
 _COLUMNS = 5
-#: parameters that one sentence names
-_NAMED = 3
+#: runs that a sentence names, groups over seeds that are told of
+_NAMED, _GROUPS = 5, 3
 
 
-def main_metrics(found: Comparison) -> list[str]:
-    """The metrics that a reader wants first: the one the runs were made for, its like, the losses, the others."""
+def main_metrics(found: Comparison, lead: str | None) -> list[str]:
+    """The metrics that a reader wants first: the one that decided, its like, the losses, the others."""
     known = [metric for metric in found.metrics if metric.values]
     if not known:
         return []
-    lead = known[0]
-    place, _, leaf = lead.name.rpartition("/")
+    first = next((metric for metric in known if metric.name == lead), known[0])
+    place, _, leaf = first.name.rpartition("/")
 
     def rank(metric: Metric) -> tuple[bool, ...]:
         own_place, _, own = metric.name.rpartition("/")
-        return metric is not lead, own != leaf, own != "loss", own_place != place, metric.direction is None
+        return metric is not first, own != leaf, own != "loss", own_place != place, metric.direction is None
 
     return [metric.name for metric in sorted(known, key=rank)[:_COLUMNS]]
 
 
-def sentences(found: Comparison, main: Sequence[str]) -> list[str]:
+def sentences(found: Comparison, main: Sequence[str], verdict: Sequence[str], notes: Sequence[str]) -> list[str]:
     """In the order of their weight. Nothing is said that the runs' numbers don't say."""
     lead = next((metric for metric in found.metrics if metric.name in main[:1]), None)
-    said = _one(found, lead) if len(found.runs) == 1 else _of_several(found, lead)
-    return [*said, *_ends(found.runs)]
+    said = [_sentence(words) for words in verdict] if len(found.runs) > 1 else [_of_one(found, lead)]
+    return [*said, *_seeds(found, lead), *_ends(found.runs), *(_sentence(note) for note in notes)]
 
 
-def _one(found: Comparison, lead: Metric | None) -> list[str]:
+def _sentence(words: str) -> str:
+    """Words of the command line's as a sentence of their own."""
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
+
+
+def _of_one(found: Comparison, lead: Metric | None) -> str:
     run = found.runs[0]
+    name = one_line(run.name)
     if lead is None or run.id not in lead.values:
-        return [f"{one_line(run.name)} recorded no metric."]
-    which = "best" if found.use == "best" else "last"
-    return [f"{one_line(run.name)}: {one_line(lead.name)} is {metric_text(lead.values[run.id])} ({which} value)."]
+        return f"{name} recorded no metric."
+    which = {"last": "the last value", "best": "the best value"}.get(found.use, "the value that was asked for")
+    return f"{name}: {one_line(lead.name)} is {metric_text(lead.values[run.id])} ({which})."
 
 
-def _of_several(found: Comparison, lead: Metric | None) -> list[str]:
-    if lead is None:
-        return ["None of these runs recorded a metric."]
-    if lead.direction is None:
-        return [f"Whether more or less {one_line(lead.name)} is better isn't known, so no run is called the best."]
-    names = {run.id: one_line(run.name) for run in found.runs}
-    ranked = sorted(
-        (run_id for run_id, value in lead.values.items() if math.isfinite(value)),
-        key=lambda run_id: lead.values[run_id],
-        reverse=lead.direction == "max",
-    )
-    if not ranked:
-        return [f"No run has a finite {one_line(lead.name)}."]
-    if not lead.winners:
-        return [f"All runs that have {one_line(lead.name)} have the same, {metric_text(lead.values[ranked[0]])}."]
-    best = ranked[0]
-    text = f"{names[best]} has the best {one_line(lead.name)}: {metric_text(lead.values[best])}"
-    if len(ranked) > 1:
-        text += f", against {metric_text(lead.values[ranked[1]])} of {names[ranked[1]]}, the next"
-    said = [f"{text}."]
-    if len(ranked) > 1 and (why := _differing(found, best, ranked[1], names)):
-        said.append(why)
-    return [*said, *_seeds(found, lead, names)]
-
-
-def _differing(found: Comparison, best: int, other: int, names: dict[int, str]) -> str:
-    """What the best run's configuration has that the next one's has not."""
-    parts = []
-    for key, values in found.config.items():
-        if best in values and other in values and value_text(values[best]) != value_text(values[other]):
-            parts.append(f"{one_line(key)} ({value_text(values[best])} against {value_text(values[other])})")
-        elif (best in values) != (other in values):
-            parts.append(f"{one_line(key)} ({value_text(values[best]) if best in values else 'not set'})")
-    if not parts:
-        return f"Their configurations are the same; {names[best]} and {names[other]} differ in nothing on record there."
-    more = f" and {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
-    return f"It differs from {names[other]} in {', '.join(parts[:_NAMED])}{more}."
-
-
-def _seeds(found: Comparison, lead: Metric, names: dict[int, str]) -> list[str]:
+def _seeds(found: Comparison, lead: Metric | None) -> list[str]:
     """Means over seeds: whether a difference is larger than what another seed would make."""
+    names = {run.id: one_line(run.name) for run in found.runs}
     said = []
     for ids in found.seeds:
-        spread = lead.spread(ids)
-        if spread is None or spread.sd is None:
+        spread = lead.spread(ids) if lead is not None else None
+        if lead is None or spread is None or spread.sd is None:
             continue
-        who = ", ".join(names[run_id] for run_id in ids[:4]) + (" and others" if len(ids) > 4 else "")
+        who = _named([names[run_id] for run_id in ids])
         said.append(
             f"{who} differ only in their seed: {one_line(lead.name)} is {metric_text(spread.mean)} ± "
             f"{spread.sd:.2g} (mean ± sd, n={spread.n}); smaller differences between single runs may be chance."
         )
-    return said[:3]
+    return said[:_GROUPS]
+
+
+def _named(names: Sequence[str]) -> str:
+    some = list(names[:_NAMED])
+    if len(names) > _NAMED:
+        return f"{', '.join(some)} and {len(names) - _NAMED} more"
+    return f"{', '.join(some[:-1])} and {some[-1]}" if len(some) > 1 else some[0]
+
+
+#: of one run, and of several
+_ENDS = {
+    "failed": ("failed", "failed"),
+    "cancelled": ("was stopped before its end", "were stopped before their end"),
+    "running": ("is still running", "are still running"),
+    "queued": ("has not started", "have not started"),
+}
 
 
 def _ends(runs: Sequence[Run]) -> list[str]:
     """Runs that did not complete."""
     said = []
-    for status, words in (("failed", "failed"), ("cancelled", "were stopped before their end"),
-                          ("running", "are still running"), ("queued", "have not started")):  # fmt: skip
+    for status, words in _ENDS.items():
         names = [one_line(run.name) for run in runs if run.status == status]
         if names:
-            some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-            words = words if len(names) > 1 else words.replace("were ", "was ").replace("their", "its")
-            words = words if len(names) > 1 else words.replace("are ", "is ").replace("have ", "has ")
-            said.append(f"{some} {words}.")
+            said.append(f"{_named(names)} {words[len(names) > 1]}.")
     return said

@@ -50,6 +50,10 @@ def results(found: Contents) -> Table:
     return Table(_caption(found, bool(metrics)), heads, rows)
 
 
+_VALUES = {"last": "The last value of each metric", "best": "The best value of each metric",
+           "min": "The least value of each metric", "max": "The greatest value of each metric"}  # fmt: skip
+
+
 def _spread(spread: Spread | None) -> str:
     """`0.5432 ± 0.0021`; how many it is of only where not every seed has a finite value."""
     return spread_text(spread).removesuffix(f" (n={spread.n})") if spread else MISSING
@@ -58,9 +62,10 @@ def _spread(spread: Spread | None) -> str:
 def _caption(found: Contents, has_metrics: bool) -> str:
     words = []
     if has_metrics:
-        words.append("Best values of each metric" if found.comparison.use == "best" else "Last values of each metric")
+        words.append(_VALUES.get(found.comparison.use, "Values of each metric where they were asked for"))
     if has_metrics and found.several:
         words.append("★ the best")
+    if has_metrics and found.deltas:
         words.append("below each the difference to the baseline")
     return "; ".join(words) + "." if words else "The runs of this report."
 
@@ -68,7 +73,7 @@ def _caption(found: Contents, has_metrics: bool) -> str:
 def _note(found: Contents, part: RunPart) -> str:
     words = [
         f"run {part.run.id}",
-        *(["baseline"] if found.several and part.run.id == found.comparison.baseline else []),
+        *(["baseline"] if found.deltas and part.run.id == found.comparison.baseline else []),
     ]
     return ", ".join([*words, *(one_line(str(tag)) for tag in part.run.tags)])
 
@@ -85,7 +90,7 @@ def _value(values: Mapping[int, Any], run_id: int) -> str:
 
 
 def _metric(found: Contents, metric: Metric, run_id: int) -> Cell:
-    delta = metric.delta(run_id, found.comparison.baseline) if found.several else None
+    delta = metric.delta(run_id, found.comparison.baseline) if found.deltas else None
     text = metric_text(metric.values.get(run_id))
     best = found.several and run_id in metric.winners
     return Cell(text, best=best, note=delta_text(delta) if delta and delta.value else "", number=True)
