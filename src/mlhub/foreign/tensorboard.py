@@ -61,13 +61,15 @@ def read_records(data: Iterable[bytes], session: Session | None = None) -> Itera
     Where a writer began again (`SummaryWriter(purge_step=N)`) there is a record without metrics, `{"step": N - 1,
     "attempt": 0, "time": …}`: what was recorded before it, of a later step, is superseded.
     """
+    from google.protobuf.message import DecodeError
+
     parse = event_class().FromString
     names: dict[bytes, str] = {}
     record: dict[str, object] = {}
     for raw in data:
         try:
             event = parse(raw)
-        except ValueError:  # protobuf's DecodeError is one
+        except DecodeError:
             continue
         step = event.step
         if event.HasField("session_log"):
@@ -127,9 +129,11 @@ def _number(found: float) -> float:
 
 
 def _read_hparams(content: bytes, session: Session) -> None:
+    from google.protobuf.message import DecodeError
+
     try:
         data = hparams_class().FromString(content)
-    except ValueError:
+    except DecodeError:
         return
     if data.HasField("start"):
         for entry in data.start.hparams:

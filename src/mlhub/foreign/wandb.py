@@ -197,11 +197,13 @@ class _Reading:
 
 
 def _parsed(messages: Iterable[bytes]) -> Iterator[Any]:
+    from google.protobuf.message import DecodeError
+
     parse = record_class().FromString
     for data in messages:
         try:
             yield parse(data)
-        except ValueError:  # protobuf's DecodeError is one
+        except DecodeError:
             continue
 
 

@@ -24,17 +24,18 @@ socket.gethostname = lambda: "sample-host"  # they record where they ran
 
 
 def make_wandb(work: Path) -> None:
-    """One run that ends well, with all that is imported; one that its program's exception ended; one that was killed."""
+    """One run that ends well, with all that is imported; one with another exit code; one that was killed."""
     os.environ |= {"WANDB_MODE": "offline", "WANDB_DIR": str(work), "WANDB_SILENT": "true", "WANDB_DISABLE_GIT": "true"}
     os.environ |= {"WANDB_USERNAME": "nobody", "WANDB_HOST": "sample-host", "WANDB_CONSOLE": "wrap"}
     import wandb
 
     run = wandb.init(
-        project="samples", name="sunny-sample", group="seeds", tags=["paper", "naïve 1"], notes="two\nlines", id="good0001",
+        project="samples", name="sunny-sample", group="seeds", tags=["paper", "naïve 1"], notes="two\nlines",
+        id="good0001",
         config={"lr": 0.1, "model": {"depth": 3, "name": "tiny"}, "betas": [0.9, 0.99], "none": None},
         settings=wandb.Settings(x_stats_sampling_interval=0.5, x_save_requirements=False),
     )  # fmt: skip
-    print("hello from the run")
+    print("hello from the run")  # noqa: T201 - its output is recorded
     for step in range(20):
         run.log({"train/loss": 1 / (step + 1), "val": {"map": step / 20}, "epoch": step // 10})
     run.log({"nan": math.nan, "inf": math.inf, "text": "not a number", "image": wandb.Histogram([1, 2, 3])}, step=30)
@@ -61,7 +62,9 @@ def be_killed(work: Path) -> None:
     import wandb
 
     os.setpgid(0, 0)
-    run = wandb.init(project="samples", id="dead0001", name="killed", dir=work, settings=wandb.Settings(x_disable_stats=True))
+    run = wandb.init(
+        project="samples", id="dead0001", name="killed", dir=work, settings=wandb.Settings(x_disable_stats=True)
+    )
     for step in range(1_000_000):
         run.log({"loss": float(step)})
         time.sleep(0.05)
@@ -70,7 +73,7 @@ def be_killed(work: Path) -> None:
 
 
 def make_mlflow(work: Path) -> None:
-    """Runs that finished, failed, run still, were deleted; one with a parent; one with a model (MLflow 3 logs it apart)."""
+    """Runs that finished, failed, run still, were deleted; one with a parent."""
     import mlflow
 
     os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
@@ -89,7 +92,7 @@ def make_mlflow(work: Path) -> None:
     try:
         with mlflow.start_run(run_name="bad one"):
             mlflow.log_metric("loss", 2.0, step=5)
-            raise ValueError
+            raise ValueError  # noqa: TRY301 - MLflow sees it pass
     except ValueError:
         pass
     client = mlflow.MlflowClient()
