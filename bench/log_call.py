@@ -206,9 +206,7 @@ def report(every: list[Contender], root: Path) -> list[str]:
     """Print the table; what is over its budget."""
     by = {one.writer: one for one in every}
     unit, floor = statistics.median(by["json"].flat), statistics.median(by["raw"].p50)
-    print(
-        f"\n{'one call':<28}{'µs':>9}{'× json':>8}{'p50 µs':>9}{'p99 µs':>9}{'× raw':>7}{'B/scalar':>9}  lost on SIGKILL"
-    )
+    print(f"\n{'one call':<28}{'µs':>9}{'× json':>8}{'p50 µs':>9}{'p99 µs':>9}{'× raw':>7}{'B/scalar':>9}  lost")
     for one in every:
         if one.why_not:
             print(f"{one.label:<28}{one.why_not[:100]}")

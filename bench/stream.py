@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    #: of a run's number: its parameters and its metrics
+    Own = Callable[[int], tuple[dict[str, float], dict[str, float]]]
+
 #: the first are charts of training, the rest of validation
 METRICS = (
     "train/loss",
@@ -92,15 +95,23 @@ def mlhub(home: Path, *arguments: str) -> str:
     return subprocess.check_output([*MLHUB, *arguments], env=environment(home), cwd=home.parent, text=True)
 
 
-def fill(home: Path, count: int, records: int = 200) -> None:
-    """`count` ended runs: one real one, and copies of its folder with configurations and metrics of their own."""
+def fill(home: Path, count: int, records: int = 200, own: Own | None = None) -> None:
+    """`count` ended runs: one real one, and copies of its folder with configurations and metrics of their own.
+
+    `own`: what these are, in place of those of a small training.
+    """
     words = 'echo hello; echo \'{"step":1,"train/loss":1}\' > $MLHUB_RUN_DIR/metrics.jsonl'
     mlhub(home, "run", "--wait", "--name", "bench-1", "--", "sh", "-c", words)
     first = home / "runs" / "1"
     spec, end = (json.loads((first / name).read_text()) for name in ("spec.json", "exit.json"))
     curves = [_curve(records, seed) for seed in range(16)]
     for number in range(2, count + 1):
-        _copy(first, home / "runs" / str(number), number, spec, end, curves[number % 16])
+        config, curve = None, curves[number % 16]
+        if own is not None:
+            config, values = own(number)
+            lines = [json.dumps({"step": step, "time": 1.76e9 + step} | values) + "\n" for step in range(records)]
+            curve = "".join(lines).encode()
+        _copy(first, home / "runs" / str(number), number, spec, end, curve, config)
     for file in home.glob("mlhub.db*"):
         file.unlink()
     mlhub(home, "doctor", "--rebuild")
@@ -116,11 +127,13 @@ def _curve(records: int, seed: int) -> bytes:
     return "".join(lines).encode()
 
 
-def _copy(first: Path, folder: Path, number: int, spec: dict, end: dict, curve: bytes) -> None:
+def _copy(
+    first: Path, folder: Path, number: int, spec: dict, end: dict, curve: bytes, config: dict | None = None
+) -> None:
     """A run's folder as it is after its end."""
     (folder / "attempts" / "1").mkdir(parents=True)
     chance = random.Random(number)
-    config = {
+    config = config or {
         "training": {"lr": chance.choice((1e-4, 3e-4, 1e-3)), "seed": number % 5, "batch_size": 2 ** (number % 6 + 4)},
         "model": {"name": chance.choice(("vit-b", "vit-l", "resnet50")), "bits": 64},
     }

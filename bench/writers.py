@@ -66,7 +66,7 @@ def mlhub_log(folder: Path) -> Writer:
 
     os.environ["MLHUB_RUN_DIR"] = str(folder)
     mlhub._writer = None  # noqa: SLF001 - one process has one run; here it has many
-    return lambda values, step: mlhub.log(values, step=step), lambda: mlhub._writer.close()  # noqa: SLF001
+    return lambda values, step: mlhub.log(values, step=step), lambda: mlhub._writer.close()  # noqa: PLW0108, SLF001
 
 
 def mlhub_json(folder: Path) -> Writer:
