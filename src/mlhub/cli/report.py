@@ -102,7 +102,7 @@ def _gather(asked: Asked, title: str, charts: int, queries: Sequence[str], *, sa
     compared = Compared(
         chosen.found,
         chosen.verdict.sentences,
-        [],
+        {one.name: one.ids for one in chosen.sheet.subjects if len(one.ids) > 1},
         chosen.verdict.metric,
         deltas=len(runs) == 2 or (asked.baseline is not None and len(runs) > 1),
         made=made if samples else [],

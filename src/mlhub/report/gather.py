@@ -54,12 +54,13 @@ class Wishes:
 class Compared:
     """A comparison and what was found to say of it. `deltas`: whether differences to its baseline are wanted.
 
-    `lead`: the metric that decided. `made`: completed index runs, the newest first.
+    `lead`: the metric that decided; `together`: ids of runs that were taken as one over their seeds, by the name of
+    that. `made`: completed index runs, the newest first.
     """
 
     found: Comparison
     sentences: Sequence[str]
-    notes: Sequence[str]
+    together: Mapping[str, Sequence[int]]
     lead: str | None
     deltas: bool
     made: Sequence[Run]
@@ -87,7 +88,7 @@ def gather(home: Home, compared: Compared, wishes: Wishes, tell: Callable[[str],
         parts,
         comparison,
         main,
-        sentences(comparison, main, compared.sentences, compared.notes),
+        sentences(comparison, main, compared.sentences, compared.together),
         compared.deltas,
         charts,
         asked,

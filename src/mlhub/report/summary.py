@@ -7,7 +7,7 @@ from mlhub.text import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mlhub.compare.comparison import Comparison, Metric
     from mlhub.store.runs import Run
@@ -33,11 +33,15 @@ def main_metrics(found: Comparison, lead: str | None) -> list[str]:
     return [metric.name for metric in sorted(known, key=rank)[:_COLUMNS]]
 
 
-def sentences(found: Comparison, main: Sequence[str], verdict: Sequence[str], notes: Sequence[str]) -> list[str]:
-    """In the order of their weight. Nothing is said that the runs' numbers don't say."""
+def sentences(
+    found: Comparison, main: Sequence[str], verdict: Sequence[str], together: Mapping[str, Sequence[int]]
+) -> list[str]:
+    """In the order of their weight. `verdict`: the comparison's own words; `together`: ids of runs by the name under
+    which it took them as one, over their seeds.
+    """
     lead = next((metric for metric in found.metrics if metric.name in main[:1]), None)
     said = [_sentence(words) for words in verdict] if len(found.runs) > 1 else [_of_one(found, lead)]
-    return [*said, *_seeds(found, lead), *_ends(found.runs), *(_sentence(note) for note in notes)]
+    return [*said, *_seeds(found, lead, together), *_ends(found.runs)]
 
 
 def _sentence(words: str) -> str:
@@ -54,18 +58,23 @@ def _of_one(found: Comparison, lead: Metric | None) -> str:
     return f"{name}: {one_line(lead.name)} is {metric_text(lead.values[run.id])} ({which})."
 
 
-def _seeds(found: Comparison, lead: Metric | None) -> list[str]:
-    """Means over seeds: whether a difference is larger than what another seed would make."""
+def _seeds(found: Comparison, lead: Metric | None, together: Mapping[str, Sequence[int]]) -> list[str]:
+    """Who is meant by a mean over seeds; where runs stand alone, how much another seed would make."""
     names = {run.id: one_line(run.name) for run in found.runs}
-    said = []
+    taken = {tuple(ids) for ids in together.values()}
+    said = [
+        f"{title} stands for {_named([names[run_id] for run_id in ids])}, which differ only in their seed: its values "
+        f"are mean ± sd, n={len(ids)}."
+        for title, ids in together.items()
+    ]
     for ids in found.seeds:
         spread = lead.spread(ids) if lead is not None else None
-        if lead is None or spread is None or spread.sd is None:
+        if lead is None or spread is None or spread.sd is None or ids in taken:
             continue
         who = _named([names[run_id] for run_id in ids])
         said.append(
             f"{who} differ only in their seed: {one_line(lead.name)} is {metric_text(spread.mean)} ± "
-            f"{spread.sd:.2g} (mean ± sd, n={spread.n}); smaller differences between single runs may be chance."
+            f"{spread.sd:.2g} (mean ± sd, n={spread.n}), so smaller differences between single runs may be chance."
         )
     return said[:_GROUPS]
 

@@ -6,7 +6,8 @@ import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mlhub.compare.render import MISSING, delta_text, metric_text, spread_text, value_text
+from mlhub.compare.configs import is_seed
+from mlhub.compare.render import MISSING, delta_text, metric_text, value_text
 from mlhub.report.html import Cell, Table
 from mlhub.store.runs import step_of
 from mlhub.text import duration, number, one_line, size
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from mlhub.report.contents import Contents, RunPart
 
 _ARROWS = {"max": "\u00a0↑", "min": "\u00a0↓"}
-#: parameters that stand in the first table; rows of the long ones
-_PARAMETERS, _ROWS = 4, 300
+#: parameters that stand in the first table, if they are so short, and metrics with them; rows of the long tables
+_PARAMETERS, _SHORT, _COLUMNS, _ROWS = 3, 24, 6, 300
 #: packages whose versions are named first
 _KEY_PACKAGES = ("torch", "lightning", "pytorch-lightning", "transformers", "numpy", "jax", "tensorflow", "mlhub")
 
@@ -28,22 +29,24 @@ def results(found: Contents) -> Table:
     """A run a row: what differs, the metrics that matter most, how long it took; then means over seeds."""
     comparison = found.comparison
     chosen = {metric.name: metric for metric in comparison.metrics}
-    metrics = [chosen[name] for name in found.main]
-    keys = list(comparison.config)[:_PARAMETERS] if found.several else []
-    heads = [Cell("run"), Cell("status"), *(Cell(_short(key, keys), code=True) for key in keys)]
+    keys = _telling(found) if found.several else []
+    metrics = [chosen[name] for name in found.main[: _COLUMNS - len(keys)]]
+    ended = any(part.run.status != "completed" for part in found.parts)
+    heads = [Cell("run"), *[Cell("status")] * ended, *(Cell(_short(key, keys), code=True) for key in keys)]
     heads += [Cell(metric.name + _ARROWS.get(str(metric.direction), ""), number=True) for metric in metrics]
     heads += [Cell("steps", number=True), Cell("took", number=True)]
     rows = []
     for part in found.parts:
         run = part.run
         tone = {"failed": "bad-tone", "completed": ""}.get(run.status, "quiet")
-        cells = [Cell(one_line(run.name), mark=part.mark, note=_note(found, part)), Cell(run.status, tone=tone)]
+        cells = [Cell(one_line(run.name), mark=part.mark, note=_note(found, part))]
+        cells += [Cell(run.status, tone=tone)] * ended
         cells += [Cell(_value(comparison.config[key], run.id), code=True) for key in keys]
         cells += [_metric(found, metric, run.id) for metric in metrics]
         rows.append([*cells, Cell(number(step_of(run)), number=True), Cell(duration(part.took), number=True)])
-    blank = [Cell("")] * (1 + len(keys))
+    blank = [Cell("")] * (ended + len(keys))
     for ids in comparison.seeds:
-        cells = [Cell(_spread(metric.spread(ids)), number=True) for metric in metrics]
+        cells = [_spread(metric.spread(ids)) for metric in metrics]
         name = f"mean ± sd of {len(ids)} seeds"
         note = ", ".join(one_line(found.part(run_id).run.name) for run_id in ids)
         rows.append([Cell(name, note=note), *blank, *cells, Cell(""), Cell("")])
@@ -54,9 +57,13 @@ _VALUES = {"last": "The last value of each metric", "best": "The best value of e
            "min": "The least value of each metric", "max": "The greatest value of each metric"}  # fmt: skip
 
 
-def _spread(spread: Spread | None) -> str:
-    """`0.5432 ± 0.0021`; how many it is of only where not every seed has a finite value."""
-    return spread_text(spread).removesuffix(f" (n={spread.n})") if spread else MISSING
+def _spread(spread: Spread | None) -> Cell:
+    """A mean, its deviation below it; how many it is of only where not every seed has a finite value."""
+    if spread is None:
+        return Cell(MISSING, number=True)
+    count = "" if spread.n == spread.of else f" (n={spread.n} of {spread.of})"
+    note = "" if spread.sd is None else f"± {spread.sd:.2g}"
+    return Cell(number(spread.mean), note=note + count, number=True)
 
 
 def _caption(found: Contents, has_metrics: bool) -> str:
@@ -76,6 +83,17 @@ def _note(found: Contents, part: RunPart) -> str:
         *(["baseline"] if found.deltas and part.run.id == found.comparison.baseline else []),
     ]
     return ", ".join([*words, *(one_line(str(tag)) for tag in part.run.tags)])
+
+
+def _telling(found: Contents) -> list[str]:
+    """The parameters for the first table: what most runs set, in few letters, and no seed before another."""
+    config = found.comparison.config
+
+    def rank(key: str) -> tuple[int, bool, bool]:
+        values = config[key]
+        return -len(values), any(len(value_text(value)) > _SHORT for value in values.values()), is_seed(key)
+
+    return [key for key in sorted(config, key=rank)[:_PARAMETERS] if not rank(key)[1]]
 
 
 def _short(key: str, keys: Sequence[str]) -> str:
