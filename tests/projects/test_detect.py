@@ -56,7 +56,8 @@ def test_what_does_nothing_or_can_not_be_read_is_no_script(tmp_path: Path, text:
 def test_options_without_a_value_are_known(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(
         "import argparse\np = argparse.ArgumentParser()\np.add_argument('--amp', action='store_true')\n"
-        "p.add_argument('--fast', action=argparse.BooleanOptionalAction)\np.add_argument('-l', '--lr')\np.parse_args()\n"
+        "p.add_argument('--fast', action=argparse.BooleanOptionalAction)\n"
+        "p.add_argument('-l', '--lr')\np.parse_args()\n"
     )
     script = read_script(tmp_path, "a.py")
     assert script is not None

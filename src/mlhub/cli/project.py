@@ -326,7 +326,10 @@ def _show(home: Home, project: Project, *, as_json: bool) -> int:
     adapter = project.adapter or found.adapter
     if as_json:
         tree = _tree(project) | {"adapter": adapter, "commit": head.commit, "on_branch": head.branch}
-        emit_json(tree | {"environment": environment.as_tree(state), "detected": msgspec.to_builtins(found)})
+        detected = msgspec.to_builtins(found, order="deterministic")
+        for script in detected["scripts"]:
+            del script["uses"]  # hundreds of names, by which the program is chosen
+        emit_json(tree | {"environment": environment.as_tree(state), "detected": detected})
         return 0
     at = " ".join(part for part in (head.branch, (head.commit or "")[:12]) if part)
     facts = [

@@ -12,6 +12,7 @@ import msgspec
 from mlhub.adapters import load
 from mlhub.errors import MlhubError, NotFoundError, UsageError
 from mlhub.projects import environment, git, registry
+from mlhub.projects.needs import needs_of
 from mlhub.projects.registry import Project
 from mlhub.text import now, one_line
 
@@ -43,7 +44,7 @@ def add(
     if branch and not cloned:
         raise UsageError("--branch is for a URL; a folder has the branch it is on", "Leave it out, or switch with git.")
     url = git.check_url(source) if cloned else None
-    name = registry.check_name(name or registry.name_of(source if cloned else os.path.abspath(path)))
+    name = registry.check_name(registry.name_of(source if cloned else os.path.abspath(path)) if name is None else name)
     if branch:
         git.check_branch(branch)
     if adapter:
@@ -72,7 +73,7 @@ def add(
 
 def _asks(folder: Path, python: str | None) -> bool:
     """Whether there is anything to make an environment for."""
-    needs = environment.needs_of(folder)
+    needs = needs_of(folder)
     return bool(needs.words or needs.sources or python)
 
 
@@ -166,10 +167,8 @@ def remove(home: Home, project: Project, *, keep: bool, force: bool) -> list[str
     ours = project.cloned and clone == home.clones / project.name and clone.is_dir() and not keep
     if ours and not force and (why := git.unsaved(clone)):
         raise MlhubError(f"project {project.name}: {why} in {clone}", "Push it, or --keep the clone, or --force.")
-    own = home.venv(project.name)
-    if own.is_dir() and (own / "pyvenv.cfg").exists():
-        environment.remove(home, project)
-        removed.append(str(own))
+    if environment.remove(home, project):
+        removed.append(str(home.venv(project.name)))
     if ours:
         try:
             shutil.rmtree(clone)

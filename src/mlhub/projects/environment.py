@@ -21,6 +21,7 @@ import msgspec
 
 from mlhub.errors import MlhubError, UsageError
 from mlhub.files import read_regular, replace_bytes
+from mlhub.projects.needs import Needs, needs_of, text_of
 from mlhub.projects.stream import run
 from mlhub.text import now, one_line
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 #: `none`: there is none; `partial`: its making was cut short; `stale`: what it was made from has changed
 State = Literal["ready", "stale", "partial", "none"]
 _MARK = "mlhub.json"
-_LARGEST = 1 << 20
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -45,15 +45,6 @@ class Mark(msgspec.Struct, frozen=True):
     installer: str
     python: str
     sources: list[str] = []
-
-
-class Needs(msgspec.Struct, frozen=True):
-    """What a project says it needs: pip's words for it, the files that say so, and what nobody here can install."""
-
-    words: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-    digest: str = ""
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -102,7 +93,7 @@ def describe(home: Home, project: Project) -> Environment:
     else:
         state = "ready"
     version = next(
-        iter(re.findall(r"(?m)^version(?:_info)?\s*=\s*(\d+\.\d+\.\d+)", _text(folder / "pyvenv.cfg"))), None
+        iter(re.findall(r"(?m)^version(?:_info)?\s*=\s*(\d+\.\d+\.\d+)", text_of(folder / "pyvenv.cfg"))), None
     )
     count = sum(1 for _ in folder.glob("lib/python3*/site-packages/*.dist-info"))
     return Environment(
@@ -127,7 +118,7 @@ def make(home: Home, project: Project, *, anew: bool = False) -> bool:
         installer = "uv" if shutil.which("uv") else "pip"
         try:
             if anew or mark is None or mark.python != (project.python or ""):
-                _create(project, folder, installer, log, lock)
+                _create(home, project, installer, log, lock)
                 mark = None
             (folder / _MARK).unlink(missing_ok=True)  # until all is installed it is half made
             _install(project, needs, folder, installer, log, lock, mark)
@@ -143,15 +134,27 @@ def log_of(home: Home, project: Project) -> Path:
     return home.registry / f"{project.name}.log"
 
 
-def remove(home: Home, project: Project) -> None:
-    """Remove the environment that mlhub made. Raises MlhubError."""
+def is_ours(home: Home, project: Project) -> bool:
+    """Whether the folder of its own environment is one that mlhub made, or began to: no other is ever removed."""
+    return _claim_of(home, project).exists() or _mark(home.venv(project.name)) is not None
+
+
+def _claim_of(home: Home, project: Project) -> Path:
+    """There from before the first file of the environment is made."""
+    return home.registry / f"{project.name}.venv"
+
+
+def remove(home: Home, project: Project) -> bool:
+    """Remove the environment that mlhub made, if it did. Raises MlhubError."""
     with locked(home, project.name):
+        found = is_ours(home, project) and home.venv(project.name).is_dir()
         try:
-            shutil.rmtree(home.venv(project.name))
-        except FileNotFoundError:
-            pass
+            if found:
+                shutil.rmtree(home.venv(project.name))
         except OSError as error:
             raise MlhubError(f"{error.filename}: {error.strerror}", "Remove it by hand.") from error
+        _claim_of(home, project).unlink(missing_ok=True)
+        return found
 
 
 @contextmanager
@@ -168,73 +171,6 @@ def locked(home: Home, name: str) -> Iterator[int]:
         yield file.fileno()
 
 
-# what it needs
-
-
-def needs_of(folder: Path) -> Needs:
-    """What requirements.txt, pyproject.toml or setup.py, or else the pip part of a conda file ask for."""
-    words: list[str] = []
-    sources: dict[str, str] = {}
-    left_out: tuple[str, ...] = ()
-    if (folder / "requirements.txt").is_file():
-        words += ["-r", str(folder / "requirements.txt")]
-        _follow(folder / "requirements.txt", folder, sources)
-    if _is_package(folder):
-        words += ["-e", str(folder)]
-        for name in ("pyproject.toml", "setup.py", "setup.cfg"):
-            if (folder / name).is_file():
-                sources[name] = _text(folder / name)
-    if not words:
-        for name in ("environment.yml", "environment.yaml", "conda.yaml", "conda.yml"):
-            if (folder / name).is_file():
-                sources[name] = _text(folder / name)
-                pip, left_out = _conda(sources[name], name)
-                words += pip
-                break
-    said = hashlib.sha256(repr((words, sorted(sources.items()))).encode(errors="replace")).hexdigest()
-    return Needs(tuple(words), tuple(sources), left_out, said)
-
-
-def _is_package(folder: Path) -> bool:
-    """Whether pip can install the folder: not where pyproject.toml only sets up tools."""
-    if (folder / "setup.py").is_file():
-        return True
-    import tomllib
-
-    try:
-        table = tomllib.loads(_text(folder / "pyproject.toml"))
-    except (ValueError, RecursionError):
-        return True  # pip says what is wrong with it
-    return "project" in table or "build-system" in table
-
-
-def _follow(file: Path, folder: Path, sources: dict[str, str]) -> None:
-    """A requirements file and those that it names, each once."""
-    name = os.path.relpath(file, folder)
-    if name in sources or len(sources) > 50:
-        return
-    sources[name] = _text(file)
-    for other in re.findall(r"(?m)^\s*(?:-r|-c|--requirement|--constraint)[ =]\s*([^\s#]+)", sources[name]):
-        if "://" not in other:
-            _follow(file.parent / other, folder, sources)
-
-
-def _conda(text: str, name: str) -> tuple[list[str], tuple[str, ...]]:
-    """The pip part of a conda file as words, and what only conda could install."""
-    from mlhub.errors import ConfigError
-    from mlhub.yaml12 import parse
-
-    try:
-        tree = parse(text, name)
-    except ConfigError:
-        return [], (f"{name} (not valid YAML)",)
-    listed = tree.get("dependencies") if isinstance(tree, dict) else None
-    listed = listed if isinstance(listed, list) else []
-    pip = [one for part in listed if isinstance(part, dict) for one in part.get("pip") or [] if isinstance(one, str)]
-    conda = [part for part in listed if isinstance(part, str) and not re.match(r"(?:python|pip)\b", part)]
-    return [one for one in pip if not one.startswith("-")], tuple(map(one_line, conda))
-
-
 def _digest(needs: Needs, project: Project) -> str:
     return hashlib.sha256(f"1\0{needs.digest}\0{project.python or ''}".encode()).hexdigest()
 
@@ -242,17 +178,19 @@ def _digest(needs: Needs, project: Project) -> str:
 # making it
 
 
-def _create(project: Project, folder: Path, installer: str, log: Path, lock: int) -> None:
-    if folder.is_dir() and not (folder / "pyvenv.cfg").is_file() and any(folder.iterdir()) and not _mark(folder):
-        raise MlhubError(f"{folder}: is there, and is no virtual environment", "Move it away, or set MLHUB_VENVS_DIR.")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _say(f"making {folder} with {installer}", log)
+def _create(home: Home, project: Project, installer: str, log: Path, lock: int) -> None:
+    folder = home.venv(project.name)
     if installer == "uv":
         words = ["--python", project.python] if project.python else []
         command = ["uv", "venv", "--seed", *words, str(folder)]
     else:
         command = [_interpreter(project), "-m", "venv", str(folder)]
+    if not is_ours(home, project) and folder.is_dir() and any(folder.iterdir()):
+        raise MlhubError(f"{folder}: is there, and mlhub hasn't made it", "Move it away, or set MLHUB_VENVS_DIR.")
+    _claim_of(home, project).touch(mode=0o600)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _say(f"making {folder} with {installer}", log)
     _run(command, project, log, lock, "can't make a virtual environment")
 
 
@@ -332,14 +270,6 @@ def _mark(folder: Path) -> Mark | None:
         return msgspec.json.decode(read_regular(folder / _MARK), type=Mark)
     except (OSError, msgspec.DecodeError):
         return None
-
-
-def _text(file: Path) -> str:
-    """A file's text, or nothing: what can't be read is said by the installer, which reads it again."""
-    try:
-        return read_regular(file)[:_LARGEST].decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def as_tree(found: Environment) -> dict[str, Any]:
