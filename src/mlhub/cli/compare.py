@@ -27,7 +27,7 @@ _FORMATS = ("csv", "md", "html", "json")
 
 def compare(
     runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", show_default=False)] = None,
-    group: Annotated[list[str] | None, typer.Option("--group", metavar="NAME", help="All runs of a group.")] = None,
+    group: Annotated[list[str] | None, typer.Option("--group", metavar="GROUP", help="All runs of a group.")] = None,
     filter: Annotated[str, typer.Option("--filter", metavar="QUERY", help="Only the runs that QUERY means.")] = "",  # noqa: A002
     baseline: Annotated[str | None, typer.Option(metavar="RUN", help="What the others are measured against.")] = None,
     metric: Annotated[
@@ -176,7 +176,7 @@ def _text(found: Comparison, sheet: Sheet, verdict: Verdict, notes: Sequence[str
     from mlhub.text import unicode_works
 
     if not found.runs:
-        return ""
+        return "no run is meant; mlhub ls shows the runs there are, mlhub run starts one\n"
     works = unicode_works()
     colour = coloured()
     lines = [line for said in (*verdict.sentences, *notes) for line in wrap(said, columns(), subsequent_indent="  ")]

@@ -256,6 +256,8 @@ def _legend(curves: Sequence[Curve], metric: Metric, letters: Mapping[int, str],
     for curve in sorted(curves, key=lambda curve: curve.run_id):
         last, best, where = _ends(curve, metric)
         rows.append((curve, fit(curve.name, 32), f"last {last}", f"{best} at {where}" if where else ""))
+    rest = max((10 + width(last) + width(best) for _, _, last, best in rows), default=0)
+    rows = [(curve, fit(name, max(8, signs.columns - rest)), last, best) for curve, name, last, best in rows]
     names = max((width(row[1]) for row in rows), default=0)
     lasts = max((width(row[2]) for row in rows), default=0)
     top = _top(curves, metric)
@@ -265,7 +267,7 @@ def _legend(curves: Sequence[Curve], metric: Metric, letters: Mapping[int, str],
         shown = _painted(mark, ("run", curve.colour)) if signs.colour else mark
         star = signs.pick(" ★", " *") if curve.run_id == top and len(curves) > 1 else ""
         text = f"{pad(name, names)}  {pad(last, lasts)}  {best}{star}".rstrip()
-        lines.append(f"  {shown} {signs.clean(text) if not signs.unicode else text}")
+        lines.append(f"  {shown} {signs.clean(fit(text, signs.columns - 4))}")
     return lines
 
 

@@ -358,7 +358,7 @@ def _warnings(found: Comparison, protocols: Mapping[int, str], asked: Asked, she
     runs = found.runs
     notes: list[str] = [] if asked.at == "last" else [f"values at {one_line(asked.at)}"]
     if not runs:
-        return ["no run is meant"]
+        return [*notes, "no run is meant"]
     if len(runs) == 1:
         notes.append("one run alone: name another to compare it with")
     kinds = sorted({one_line(run.kind) for run in runs})

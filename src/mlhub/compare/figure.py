@@ -106,6 +106,7 @@ def _matplotlib() -> Iterator[None]:
     }  # fmt: skip
     with warnings.catch_warnings(), mpl.rc_context():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing")  # a letter no font here has is a box
+        warnings.filterwarnings("ignore", message="Data has no positive values")  # the panel says so itself
         mpl.rcdefaults()
         mpl.rcParams.update(settings)
         yield
@@ -146,8 +147,10 @@ def _draw(axes: Any, panel: Panel, x: str, *, log_y: bool) -> None:  # noqa: ANN
         axes.plot(line.xs, _finite(line.ys), color=colour, linewidth=width, marker=marker, markersize=4, zorder=level)
         if line.best and (best := best_point(line, panel.direction)) is not None:
             axes.plot(*best, marker="*", markersize=12, color=colour, markeredgecolor="black", zorder=6, clip_on=False)
-    if not any(_count(line.ys) for line in panel.lines):
-        axes.text(0.5, 0.5, "no number to draw", ha="center", transform=axes.transAxes, color=_QUIET)
+    values = [value for line in panel.lines for value in line.ys if math.isfinite(value)]
+    if not values or (log_y and max(values) <= 0):
+        words = "no values above 0" if values else "no number to draw"
+        axes.text(0.5, 0.5, words, ha="center", transform=axes.transAxes, color=_QUIET)
     _put_ticks(axes, x, log_y=log_y)
 
 
