@@ -107,4 +107,3 @@ def test_git_and_so_the_wheel_ignores_nothing_of_the_folder() -> None:
     assert any(file.endswith("dist-info/entry_points.txt") for file in files)
     done = subprocess.run(["git", "check-ignore", *files], capture_output=True, text=True, cwd=SITE, check=False)
     assert done.stdout == ""
-

@@ -3,8 +3,9 @@
 import os
 import sys
 
-import mlhub
 import torch
+
+import mlhub
 
 weight = torch.zeros(1, requires_grad=True)
 optimizer = torch.optim.SGD([weight], lr=0.1)
@@ -14,7 +15,7 @@ for step in range(20):
     loss.backward()
     optimizer.step()
     mlhub.log({"loss": loss.detach()}, step=step)
-    sys.stdout.buffer.write(b"\x1b[31m\xff\xfe {\"step\": \x00 not json\r\n")
+    sys.stdout.buffer.write(b'\x1b[31m\xff\xfe {"step": \x00 not json\r\n')
 child = os.fork()
 if child == 0:
     sys.exit(0)  # as careless scripts do: all that was to happen at exit happens here too

@@ -3,12 +3,18 @@
 Stands first on PYTHONPATH and gives way at once: after the import `mlhub` is one of those two, never this.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def _find():
+
+def _find() -> Any:
     """The spec of an mlhub that is installed here; else of the hub's, of which what needs nothing else works."""
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     path, shim = sys.path[:], sys.modules.pop("mlhub")
@@ -28,7 +34,7 @@ def _find():
     )
 
 
-def _become(spec):
+def _become(spec: Any) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules["mlhub"] = module
     spec.loader.exec_module(module)

@@ -5,22 +5,28 @@ wrong in it is noted (`mlhub_capture.record`) and never reaches the training. No
 nothing of it.
 """
 
+from __future__ import annotations
+
 import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["HuggingFaceCallback", "lightning", "pytorch_lightning"]
 
 
-def lightning():
+def lightning() -> list[Any]:
     """Callbacks for each Trainer of `lightning`; the entry point `lightning.pytorch.callbacks_factory`."""
     return _callbacks("lightning.pytorch")
 
 
-def pytorch_lightning():
+def pytorch_lightning() -> list[Any]:
     """The same for `pytorch_lightning`."""
     return _callbacks("pytorch_lightning")
 
 
-def _callbacks(package):
+def _callbacks(package: str) -> list[Any]:
     if not os.environ.get("MLHUB_RUN_DIR"):
         return []
     try:
@@ -32,7 +38,7 @@ def _callbacks(package):
         return []
 
 
-def _note(where, error):
+def _note(where: str, error: BaseException) -> None:
     try:
         from mlhub_capture import record
 
@@ -41,7 +47,7 @@ def _note(where, error):
         return
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name == "HuggingFaceCallback":  # its base class is transformers', which is loaded for those who ask
         from mlhub_capture.huggingface import HuggingFaceCallback
 

@@ -1,15 +1,23 @@
 """The callback for the Trainer of Hugging Face's transformers, which asks no entry point: the script names it.
 
-    Trainer(..., callbacks=[HuggingFaceCallback()])
+Trainer(..., callbacks=[HuggingFaceCallback()])
 """
+
+from __future__ import annotations
 
 import os
 import signal
 import threading
 import time
 
-from mlhub_capture import facts, record, stopping
 from transformers import TrainerCallback
+
+from mlhub_capture import facts, record, stopping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 #: as a shell says it of a program that SIGTERM ended
 _STATUS = 143
@@ -18,33 +26,33 @@ _STATUS = 143
 class HuggingFaceCallback(TrainerCallback):
     """Records metrics, arguments, model, checkpoints and outcome; on SIGTERM has a checkpoint saved, and leaves."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._asked = False
         self._off = not os.environ.get("MLHUB_RUN_DIR")
 
-    def on_train_begin(self, args, state, control, **more):
+    def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         if self._off:
             return
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGTERM, self._receive)
         self._try("on_train_begin", self._describe, args, state, more.get("model"))
 
-    def on_log(self, args, state, control, logs=None, **_more):
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_more: Any) -> None:
         if state.is_world_process_zero:
             self._try("on_log", self._log, state, logs or {})
 
-    def on_save(self, args, state, control, **_more):
+    def on_save(self, args: Any, state: Any, control: Any, **_more: Any) -> None:
         if state.is_world_process_zero:
             self._try("on_save", self._saved, args, state)
 
-    def on_step_end(self, args, state, control, **_more):
+    def on_step_end(self, args: Any, state: Any, control: Any, **_more: Any) -> Any:
         if self._asked and self._try("on_step_end", stopping.agreed, args.process_index, args.world_size, [
             state.global_step
         ]) is not False:  # fmt: skip
             control.should_save = control.should_training_stop = True
         return control
 
-    def on_train_end(self, args, state, control, **_more):
+    def on_train_end(self, args: Any, state: Any, control: Any, **_more: Any) -> None:
         if self._off:
             return
         if threading.current_thread() is threading.main_thread():
@@ -54,12 +62,12 @@ class HuggingFaceCallback(TrainerCallback):
         if state.is_world_process_zero:
             self._try("on_train_end", record.tell_outcome, "completed")
 
-    def _receive(self, number, frame):
+    def _receive(self, number: int, frame: Any) -> None:
         self._asked = True
         if callable(self._before):
             self._before(number, frame)
 
-    def _try(self, where, function, *arguments):
+    def _try(self, where: str, function: Callable[..., Any], *arguments: Any) -> Any:
         if self._off or where in record.failed():
             return None
         try:
@@ -68,7 +76,7 @@ class HuggingFaceCallback(TrainerCallback):
             record.note(where, error)
             return None
 
-    def _describe(self, args, state, model):
+    def _describe(self, args: Any, state: Any, model: Any) -> None:
         if not state.is_world_process_zero:
             return
         record.tell_outcome("running")
@@ -80,14 +88,14 @@ class HuggingFaceCallback(TrainerCallback):
         record.tell(**told)
         record.resume(state.global_step)
 
-    def _log(self, state, logs):
+    def _log(self, state: Any, logs: Any) -> None:
         found = {name: record.number(value) for name, value in logs.items() if name != "epoch"}
         values = {_name(name): value for name, value in found.items() if value is not None}
         if values:
             record.log(values, step=state.global_step, epoch=int(state.epoch or 0))
 
-    def _saved(self, args, state):
-        path = os.path.abspath(os.path.join(args.output_dir, "checkpoint-%d" % state.global_step))
+    def _saved(self, args: Any, state: Any) -> None:
+        path = os.path.abspath(os.path.join(args.output_dir, f"checkpoint-{state.global_step}"))
         best = state.best_model_checkpoint
         record.tell_checkpoint({
             "path": path, "step": state.global_step, "epoch": int(state.epoch or 0), "time": time.time(),
@@ -98,9 +106,9 @@ class HuggingFaceCallback(TrainerCallback):
         })  # fmt: skip
 
 
-def _name(name):
+def _name(name: str) -> str:
     """`train/` and `eval/` before a name, as the Trainer's other trackers have it."""
     for split in ("eval", "test"):
         if name.startswith(split + "_"):
-            return "%s/%s" % (split, name[len(split) + 1 :])
+            return f"{split}/{name[len(split) + 1 :]}"
     return "train/" + name

@@ -4,8 +4,12 @@ One process of an attempt writes: the first that asks, by a lock it holds as lon
 Functions may raise: who calls them from a training guards them. Not the place where anything is measured.
 """
 
+from __future__ import annotations
+
+import contextlib
 import errno
 import fcntl
+import importlib.machinery
 import importlib.util
 import json
 import math
@@ -13,6 +17,10 @@ import os
 import sys
 import time
 import traceback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: the folder of the hub's package, whose light modules are loaded from there
 HUB = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -32,35 +40,40 @@ class _State:
     owner = 0  # pid that holds the lock; a fork has another
     lock = -1
     writer = None
-    known = {}  # capture.json
-    noted = set()  # what failed once
-    own = set()  # names of metrics that were written here
-    others = set()  # names of metrics that the script logs by itself
     watched = None  # the script's own writer
 
+    def __init__(self) -> None:
+        self.known: dict[str, Any] = {}  # capture.json
+        self.noted: set[str] = set()  # what failed once
+        self.own: set[str] = set()  # names of metrics that were written here
+        self.others: set[str] = set()  # names of metrics that the script logs by itself
 
-def run_dir():
+
+_state = _State()
+
+
+def run_dir() -> str:
     """The folder of the run; raises KeyError outside one."""
     return os.environ["MLHUB_RUN_DIR"]
 
 
-def attempt():
+def attempt() -> int:
     """The number of this start of the run."""
     number = os.environ.get("MLHUB_ATTEMPT", "1")
     return int(number) if number.isdigit() else 1
 
 
-def attempt_dir():
+def attempt_dir() -> str:
     """The folder of this start of the run."""
     return os.path.join(run_dir(), "attempts", str(attempt()))
 
 
-def owns():
+def owns() -> bool:
     """Whether this process is the one that writes."""
-    if _State.owner == os.getpid():
+    if _state.owner == os.getpid():
         return True
-    if _State.owner:  # a fork of the one that does: what it inherited is not its own
-        _State.owner, _State.writer, _State.lock = 0, None, -1
+    if _state.owner:  # a fork of the one that does: what it inherited is not its own
+        _state.owner, _state.writer, _state.lock = 0, None, -1
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         fd = os.open(os.path.join(attempt_dir(), "capture.lock"), flags, 0o600)
@@ -73,80 +86,78 @@ def owns():
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             os.close(fd)
             return False  # another process of this run writes; a file system without locks lets us
-    _State.owner, _State.lock = os.getpid(), fd
+    _state.owner, _state.lock = os.getpid(), fd
     return True
 
 
-def log(values, step, epoch=None):
+def log(values: dict[str, Any], step: int, epoch: int | None = None) -> None:
     """Append a record of metrics: name -> number. What the script logs by itself is left out."""
     if not owns():
         return
     _look_at_script()
     kept = {}
     for name, value in values.items():
-        if name not in _State.others:
+        if name not in _state.others:
             kept["metric/" + name if name in PLACE else name] = value
     if kept:
-        _State.own.update(kept)
+        _state.own.update(kept)
         _open().log(kept, step=step, epoch=epoch)
 
 
-def resume(step):
-    """This attempt continues from `step`: what an earlier one recorded beyond it is superseded."""
+def resume(step: int) -> None:
+    """Continue from `step` in this attempt: what an earlier one recorded beyond it is superseded."""
     if owns() and attempt() > 1:
         _open().resume(step)
 
 
-def _open():
-    if _State.writer is None:
+def _open() -> Any:
+    if _state.writer is None:
         records = load_light("records")
-        _State.writer = records.MetricWriter(os.path.join(run_dir(), "metrics.jsonl"))
-    return _State.writer
+        _state.writer = records.MetricWriter(os.path.join(run_dir(), "metrics.jsonl"))
+    return _state.writer
 
 
-def load_light(name):
+def load_light(name: str) -> Any:
     """A module of the hub's that needs the standard library only, by its place: there may be no mlhub to import."""
     full = "mlhub_capture._hub_" + name
     if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, os.path.join(HUB, name + ".py"))
-        module = importlib.util.module_from_spec(spec)
+        loader = importlib.machinery.SourceFileLoader(full, os.path.join(HUB, name + ".py"))
+        module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(full, loader))
         sys.modules[full] = module
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     return sys.modules[full]
 
 
-def _look_at_script():
+def _look_at_script() -> None:
     """Learn which names the script gives to `mlhub.log`: those are its own to record."""
     writer = getattr(sys.modules.get("mlhub"), "_writer", None)
-    if writer is None or writer is _State.watched:
+    if writer is None or writer is _state.watched:
         return
-    _State.watched = writer
+    _state.watched = writer
     original = writer.log
 
-    def log(values, **place):
-        _State.others.update(values)
+    def log(values: dict[str, Any], **place: Any) -> Any:
+        _state.others.update(values)
         return original(values, **place)
 
     writer.log = log
     with open(os.path.join(run_dir(), "metrics.jsonl"), "rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
         for line in file.read().split(b"\n")[-1000:]:
-            try:
+            with contextlib.suppress(ValueError, TypeError, KeyError):  # the first of them may be half a line
                 found = json.loads(line)
                 if found["time"] >= _STARTED:
-                    _State.others.update(name for name in found if name not in _State.own)
-            except (ValueError, TypeError, KeyError):  # the first of them may be half a line
-                continue
+                    _state.others.update(name for name in found if name not in _state.own)
 
 
-def tell(**facts):
+def tell(**facts: Any) -> None:
     """Put facts into capture.json, beside those it has."""
     if owns():
-        _State.known.update({"version": 1, "attempt": attempt(), **facts})
-        _write("capture.json", _State.known)
+        _state.known.update({"version": 1, "attempt": attempt(), **facts})
+        _write("capture.json", _state.known)
 
 
-def tell_checkpoint(line):
+def tell_checkpoint(line: dict[str, Any]) -> None:
     """Append a line to checkpoints.jsonl."""
     if not owns():
         return
@@ -159,9 +170,9 @@ def tell_checkpoint(line):
         os.close(fd)
 
 
-def read_checkpoints():
+def read_checkpoints() -> list[dict[str, Any]]:
     """The lines of checkpoints.jsonl, the oldest first; those that are none are passed over."""
-    found = []
+    found: list[dict[str, Any]] = []
     try:
         with open(os.path.join(run_dir(), "checkpoints.jsonl"), "rb") as file:
             lines = file.read(1 << 24).split(b"\n")
@@ -177,7 +188,7 @@ def read_checkpoints():
     return found
 
 
-def tell_outcome(word, error="", note="", rank=0):
+def tell_outcome(outcome: str, error: str = "", note: str = "", rank: int = 0) -> None:
     """`outcome.json`: how the training says it ended: completed, failed, or nothing yet (running).
 
     Of several ranks that fail, the first one's word stands: the others fail of it.
@@ -185,7 +196,7 @@ def tell_outcome(word, error="", note="", rank=0):
     if rank == 0 and not owns():
         return
     token, path = os.environ.get("MLHUB_RUN_TOKEN", ""), os.path.join(run_dir(), "outcome.json")
-    if word == "failed":
+    if outcome == "failed":
         try:
             with open(path, "rb") as file:
                 old = json.loads(file.read(1 << 16))
@@ -193,63 +204,63 @@ def tell_outcome(word, error="", note="", rank=0):
                 return
         except (OSError, ValueError, KeyError, TypeError):
             pass
-    error = "rank %d: %s" % (rank, error) if rank and error else error
+    error = f"rank {rank}: {error}" if rank and error else error
     _write("outcome.json", {
-        "outcome": word, "error": error[:2000], "note": note[:500], "attempt": attempt(), "token": token,
+        "outcome": outcome, "error": error[:2000], "note": note[:500], "attempt": attempt(), "token": token,
         "time": time.time(), "pid": os.getpid(),
     })  # fmt: skip
 
 
-def _write(name, tree):
+def _write(name: str, tree: dict[str, Any]) -> None:
     """A file of the run's folder, whole or not at all."""
     path = os.path.join(run_dir(), name)
-    temporary = os.path.join(run_dir(), ".%s.%d" % (name, os.getpid()))
+    temporary = os.path.join(run_dir(), f".{name}.{os.getpid()}")
     try:
         with open(temporary, "w", encoding="utf-8", errors="replace") as file:
             json.dump(tree, file, indent=1, ensure_ascii=True, default=str)
             file.write("\n")
         os.replace(temporary, path)
     except BaseException:
-        try:
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
-        except OSError:
-            pass
         raise
 
 
-def note(where, error):
+def note(where: str, error: BaseException) -> None:
     """Say once, on stderr and in capture.json, that a part of the capture failed and is off. Never raises."""
-    if where in _State.noted:
+    if where in _state.noted:
         return
-    _State.noted.add(where)
-    text = "%s: %s" % (where, describe_error(error))
+    _state.noted.add(where)
+    text = f"{where}: {describe_error(error)}"
     try:
-        sys.stderr.write("mlhub: a part of the capture is off, the training goes on (%s)\n" % text)
-        if _State.owner == os.getpid():
-            tell(errors=[*_State.known.get("errors", []), {"where": where, "error": text, "at": last_frames(error)}])
+        sys.stderr.write(f"mlhub: a part of the capture is off, the training goes on ({text})\n")
+        if _state.owner == os.getpid():
+            tell(errors=[*_state.known.get("errors", []), {"where": where, "error": text, "at": last_frames(error)}])
     except Exception:  # a full disk, a closed stderr
         return
 
 
-def failed():
+def failed() -> set[str]:
     """The parts that failed, and are off."""
-    return _State.noted
+    return _state.noted
 
 
-def describe_error(error):
+def describe_error(error: BaseException) -> str:
     """An exception as the last line of its traceback says it, on one line."""
     kind = type(error)
-    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else kind.__module__ + "." + kind.__qualname__
+    name = (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else kind.__module__ + "." + kind.__qualname__
+    )
     lines = str(error).strip().splitlines()
-    return "%s: %s" % (name, lines[0][:500]) if lines else name
+    return f"{name}: {lines[0][:500]}" if lines else name
 
 
-def last_frames(error, limit=8):
+def last_frames(error: BaseException, limit: int = 8) -> str:
     """The tail of its traceback, as text."""
     return "".join(traceback.format_tb(error.__traceback__)[-limit:])[-4000:]
 
 
-def number(value):
+def number(value: Any) -> float | None:
     """The number that a tensor, an array or a number stands for; None for anything else."""
     try:
         return float(value)
@@ -257,7 +268,7 @@ def number(value):
         return None
 
 
-def word(value):
+def word(value: float | None) -> float | str | None:
     """A number as JSON has it: the three it lacks are the strings of the contract."""
     if value is None or math.isfinite(value):
         return value

@@ -4,20 +4,26 @@ Only if the script names none by itself. A script may fit several times: each fi
 counted from 1 in the order of the program.
 """
 
+from __future__ import annotations
+
 import inspect
 import os
 
 from mlhub_capture import record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _fits = [0]
 
 
-def fits():
+def fits() -> int:
     """How many times this process has called fit."""
     return _fits[0]
 
 
-def arguments(fit, trainer, args, kwargs):
+def arguments(fit: Any, trainer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments for `fit`, with a checkpoint if there is one to continue from; counts the call."""
     if any(getattr(callback, "_early_exit", False) for callback in trainer.callbacks):
         return kwargs  # a tuner's trial
@@ -36,11 +42,12 @@ def arguments(fit, trainer, args, kwargs):
     return kwargs
 
 
-def find(number):
+def find(number: int) -> str | None:
     """The newest whole checkpoint of earlier attempts that fit `number` has saved and that is still there."""
     for line in reversed(record.read_checkpoints()):
         earlier = line.get("fit") == number and isinstance(line.get("attempt"), int)
         if earlier and line["attempt"] < record.attempt() and not line.get("weights_only"):
-            if os.path.exists(line["path"]):
-                return line["path"]
+            path = str(line["path"])
+            if os.path.exists(path):
+                return path
     return None

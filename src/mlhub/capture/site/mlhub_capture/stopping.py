@@ -5,6 +5,8 @@ leave after the same batch: each says in a file where it was when it heard, and 
 what any of them said. No two of them are more than one apart, as each step needs them all.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import signal
@@ -12,6 +14,10 @@ import threading
 import time
 
 from mlhub_capture import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 #: as a shell says it of a program that SIGTERM ended
 STATUS = 143
@@ -22,43 +28,46 @@ class _State:
     """Of this process."""
 
     asked = False
-    said = None
     saving = False
-    users = ()  # handlers of the script's own
+    said: list[int] | None = None
+    users: tuple[Any, ...] = ()  # handlers of the script's own
+    trainer: Any = None
+    callback: Any = None
 
 
-def saving():
+def saving() -> bool:
     """Whether a checkpoint is being saved because of a stop."""
     return _State.saving
 
 
-def listen(trainer, callback):
+def listen(trainer: Any, callback: Any) -> None:
     """From now on SIGTERM is heard here; what the script itself does about it, it does first."""
     if threading.current_thread() is not threading.main_thread() or _of_slurm(trainer):
         return
-    before = signal.getsignal(signal.SIGTERM)
-    found = getattr(before, "signal_handlers", None) or [before]
-    _State.users = [
-        handler for handler in found
-        if callable(handler) and handler is not _receive and not _is_lightnings(handler)
-    ]  # fmt: skip
+    before: Any = signal.getsignal(signal.SIGTERM)
     _State.trainer, _State.callback = trainer, callback
-    signal.signal(signal.SIGTERM, _receive)
+    if before is not _receive:
+        found = getattr(before, "signal_handlers", None) or [before]
+        _State.users = tuple(
+            handler for handler in found
+            if callable(handler) and handler is not _receive and not _is_lightnings(handler)
+        )  # fmt: skip
+        signal.signal(signal.SIGTERM, _receive)
     if _State.asked:
         _arm()
 
 
-def _is_lightnings(handler):
+def _is_lightnings(handler: Any) -> bool:
     return type(getattr(handler, "__self__", None)).__name__.endswith("SignalConnector")
 
 
-def _of_slurm(trainer):
+def _of_slurm(trainer: Any) -> bool:
     """Slurm's own requeueing has handlers of its own, which know better."""
     environment = trainer._accelerator_connector.cluster_environment
-    return "SLURM" in type(environment).__name__ and getattr(environment, "auto_requeue", False)
+    return "SLURM" in type(environment).__name__ and bool(getattr(environment, "auto_requeue", False))
 
 
-def _receive(number, frame):
+def _receive(number: int, frame: Any) -> None:
     if not _State.asked:
         _State.asked = True
         try:
@@ -72,13 +81,13 @@ def _receive(number, frame):
         handler(number, frame)
 
 
-def _arm():
+def _arm() -> None:
     """Only now there is something to do at the end of a batch."""
     _State.callback.on_train_batch_end = _at_train_batch
     _State.callback.on_validation_batch_end = _at_validation_batch
 
 
-def _at_train_batch(trainer, *_args, **_kwargs):
+def _at_train_batch(trainer: Any, *_args: Any, **_kwargs: Any) -> None:
     try:
         ready = not _amid_step(trainer) and agreed(*_ranks(trainer), [trainer.global_step, 0, 0])
     except Exception as error:
@@ -88,7 +97,9 @@ def _at_train_batch(trainer, *_args, **_kwargs):
         leave(trainer)
 
 
-def _at_validation_batch(trainer, module, outputs, batch, batch_idx, dataloader_idx=0):
+def _at_validation_batch(
+    trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: Any, dataloader_idx: Any = 0
+) -> None:
     if getattr(trainer, "sanity_checking", False):
         raise _exception(trainer)  # nothing is learned yet
     try:
@@ -100,16 +111,16 @@ def _at_validation_batch(trainer, module, outputs, batch, batch_idx, dataloader_
         leave(trainer)
 
 
-def _amid_step(trainer):
+def _amid_step(trainer: Any) -> bool:
     """Whether more batches are to come before the weights change."""
-    return trainer.fit_loop.epoch_loop._should_accumulate()
+    return bool(trainer.fit_loop.epoch_loop._should_accumulate())
 
 
-def _ranks(trainer):
+def _ranks(trainer: Any) -> tuple[int, int]:
     return trainer.global_rank, trainer.world_size
 
 
-def agreed(rank, ranks, here):
+def agreed(rank: int, ranks: int, here: list[int]) -> bool:
     """Whether this is the place where all ranks leave: `here` is a list that grows from one place to the next."""
     if ranks < 2:
         return True
@@ -119,11 +130,11 @@ def agreed(rank, ranks, here):
     return said is not None and here > max(said)
 
 
-def _folder():
+def _folder() -> str:
     return os.path.join(record.attempt_dir(), "stopping")
 
 
-def _say(rank, here):
+def _say(rank: int, here: list[int]) -> None:
     os.makedirs(_folder(), mode=0o700, exist_ok=True)
     path = os.path.join(_folder(), str(rank))
     with open(path + ".new", "w") as file:
@@ -132,19 +143,19 @@ def _say(rank, here):
     _State.said = here
 
 
-def _read(ranks):
+def _read(ranks: int) -> list[list[int]] | None:
     """Where each rank was when it heard; None until all have said so."""
     found = []
     for rank in range(ranks):
-        try:
-            with open(os.path.join(_folder(), str(rank))) as file:
-                found.append(json.load(file))
-        except FileNotFoundError:
+        path = os.path.join(_folder(), str(rank))
+        if not os.path.exists(path):
             return None
+        with open(path) as file:
+            found.append(json.load(file))
     return found
 
 
-def leave_at_end(trainer):
+def leave_at_end(trainer: Any) -> None:
     """Asked too late for another batch: leave before the script goes on, if all ranks know that they are to."""
     if not _State.asked:
         return
@@ -159,7 +170,7 @@ def leave_at_end(trainer):
     leave(trainer)
 
 
-def leave(trainer):
+def leave(trainer: Any) -> NoReturn:
     """Save and end. All ranks take part: some strategies save a part on each."""
     path = os.path.join(record.run_dir(), "checkpoints", "last.ckpt")
     _State.saving = True
@@ -173,7 +184,7 @@ def leave(trainer):
     raise _exception(trainer)
 
 
-def _exception(trainer):
+def _exception(trainer: Any) -> SystemExit:
     """Lightning's own for it, if it has one. Only one rank ends with a status: another's would have it killed."""
     kind = SystemExit
     try:

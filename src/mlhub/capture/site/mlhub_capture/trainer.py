@@ -5,6 +5,8 @@ and nothing is done per batch. Saved checkpoints are seen at `Trainer.save_check
 once and that part is off; the training does not hear of it.
 """
 
+from __future__ import annotations
+
 import functools
 import importlib
 import os
@@ -13,12 +15,17 @@ import time
 
 from mlhub_capture import facts, record, resuming, stopping
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 #: checkpoints of a tuner's trial
 _OF_TUNER = (".lr_find_", ".scale_batch_size_")
-_hooked = set()
+_hooked: set[object] = set()
 
 
-def make_callback(package):
+def make_callback(package: str) -> Any:
     """The callback for a Trainer of `package`: "lightning.pytorch" or "pytorch_lightning"."""
     from mlhub_capture import workers
 
@@ -29,16 +36,16 @@ def make_callback(package):
     return _class(base, package)()
 
 
-@functools.lru_cache(maxsize=None)
-def _class(base, package):
+@functools.cache
+def _class(base: Any, package: str) -> type:
     return type("MlhubCapture", (Capture, base), {"package": package, "__module__": __name__})
 
 
-def guarded(function):
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function whose failure is noted, and which then is off; SystemExit, by which a stop leaves, passes."""
 
     @functools.wraps(function)
-    def call(*args, **kwargs):
+    def call(*args: Any, **kwargs: Any) -> Any:
         if function.__qualname__ in _off:
             return None
         try:
@@ -51,7 +58,7 @@ def guarded(function):
     return call
 
 
-_off = set()
+_off: set[str] = set()
 
 
 class Capture:
@@ -59,11 +66,11 @@ class Capture:
 
     package = ""
 
-    def __reduce__(self):  # a spawned process makes its own, and so does a copy
+    def __reduce__(self) -> tuple[Any, ...]:  # a spawned process makes its own, and so does a copy
         return make_callback, (self.package,)
 
     @guarded
-    def setup(self, trainer, pl_module, stage=None):
+    def setup(self, trainer: Any, pl_module: Any, stage: Any = None) -> None:
         _observe_loggers(trainer)
         if not trainer.is_global_zero:
             return
@@ -73,19 +80,19 @@ class Capture:
         record.tell(**{name: part for name, part in told.items() if part or name != "parameters"})
 
     @guarded
-    def on_sanity_check_start(self, trainer, pl_module):
+    def on_sanity_check_start(self, trainer: Any, pl_module: Any) -> None:
         stopping.listen(trainer, self)
 
     @guarded
-    def on_fit_start(self, trainer, pl_module):
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         self._tell_model(trainer, pl_module)
 
     @guarded
-    def on_test_start(self, trainer, pl_module):
+    def on_test_start(self, trainer: Any, pl_module: Any) -> None:
         self._tell_model(trainer, pl_module)
 
     @guarded
-    def on_train_start(self, trainer, pl_module):
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         stopping.listen(trainer, self)
         if not trainer.is_global_zero:
             return
@@ -93,21 +100,21 @@ class Capture:
         if resuming.fits() == 1 and not _own_logger(trainer):
             record.resume(_step(trainer) - 1)  # the step that comes next, and all after it, are recorded anew
 
-    def _tell_model(self, trainer, pl_module):
+    def _tell_model(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero:
             record.tell(model=facts.summary(pl_module))
 
     @guarded
-    def on_train_end(self, trainer, pl_module):
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         stopping.leave_at_end(trainer)
 
     @guarded
-    def teardown(self, trainer, pl_module, stage=None):
+    def teardown(self, trainer: Any, pl_module: Any, stage: Any = None) -> None:
         if trainer.is_global_zero:
             record.tell_outcome("completed", note=_early_stop(trainer))
 
     @guarded
-    def on_exception(self, trainer, pl_module, exception):
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         if isinstance(exception, SystemExit):  # a stop, or the script's own wish
             return
         said = record.describe_error(exception)
@@ -119,23 +126,23 @@ class Capture:
         record.tell_outcome("failed", said, rank=trainer.global_rank)
 
 
-def _early_stop(trainer):
+def _early_stop(trainer: Any) -> str:
     """Why it ended before its time, in words; "" if it didn't."""
     for callback in trainer.callbacks:
         if any(kind.__name__ == "EarlyStopping" for kind in type(callback).__mro__) and callback.stopped_epoch:
             why = getattr(callback, "stopping_reason_message", None)
             if not why:
-                why = "%s did not improve in %d checks" % (callback.monitor, callback.wait_count)
+                why = f"{callback.monitor} did not improve in {callback.wait_count} checks"
             return "early stopping: " + str(why)
     return ""
 
 
-def _mine(trainer):
+def _mine(trainer: Any) -> bool:
     """Whether our callback is among the Trainer's: a tuner takes it out for its trials."""
     return any(isinstance(callback, Capture) for callback in trainer.callbacks)
 
 
-def _observe_trainers(trainer_class):
+def _observe_trainers(trainer_class: Any) -> None:
     """See each checkpoint that is saved, and give a resumed run the one it continues from."""
     if trainer_class in _hooked:
         return
@@ -143,13 +150,13 @@ def _observe_trainers(trainer_class):
     save, fit = trainer_class.save_checkpoint, trainer_class.fit
 
     @functools.wraps(save)
-    def save_checkpoint(self, filepath, *args, **kwargs):
+    def save_checkpoint(self: Any, filepath: Any, *args: Any, **kwargs: Any) -> Any:
         result = save(self, filepath, *args, **kwargs)
         _saved(self, filepath, args, kwargs)
         return result
 
     @functools.wraps(fit)
-    def fit_resumed(self, *args, **kwargs):
+    def fit_resumed(self: Any, *args: Any, **kwargs: Any) -> Any:
         kwargs = _resumed(fit, self, args, kwargs) or kwargs
         return fit(self, *args, **kwargs)
 
@@ -157,12 +164,12 @@ def _observe_trainers(trainer_class):
 
 
 @guarded
-def _resumed(fit, trainer, args, kwargs):
+def _resumed(fit: Any, trainer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return resuming.arguments(fit, trainer, args, kwargs)
 
 
 @guarded
-def _saved(trainer, filepath, args, kwargs):
+def _saved(trainer: Any, filepath: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     path = os.fspath(filepath)
     if not trainer.is_global_zero or not _mine(trainer) or os.path.basename(path).startswith(_OF_TUNER):
         return
@@ -175,7 +182,7 @@ def _saved(trainer, filepath, args, kwargs):
     record.tell_checkpoint(line)
 
 
-def _rank_of(trainer, path):
+def _rank_of(trainer: Any, path: str) -> dict[str, Any]:
     """What the ModelCheckpoint that saves it thinks of it: by which metric, with what score, best or last."""
     if stopping.saving():
         return {"kind": "stop", "last": True}
@@ -194,8 +201,8 @@ def _rank_of(trainer, path):
     return {"kind": "script"}
 
 
-def _observe_loggers(trainer):
-    """See what the Trainer gives to its loggers, and what callbacks (LearningRateMonitor) give to the first by itself."""
+def _observe_loggers(trainer: Any) -> None:
+    """See what the Trainer gives to its loggers, and what callbacks such as LearningRateMonitor give to the first."""
     connector = type(trainer._logger_connector)
     if connector not in _hooked:
         _hooked.add(connector)
@@ -208,19 +215,19 @@ def _observe_loggers(trainer):
 
 
 #: the one that was set up last: what its first logger gets is its own
-_trainers = []
+_trainers: list[Any] = []
 #: how deep we are in the handing over of one record: to be seen once
 _depth = [0]
 
 
-def _trainer_of(logger):
+def _trainer_of(logger: Any) -> Any:
     trainer = _trainers[0] if _trainers else None
     return trainer if trainer is not None and logger is trainer.logger else None
 
 
-def _tapped(original, find, *, direct):
+def _tapped(original: Callable[..., Any], find: Callable[[Any], Any], *, direct: bool) -> Callable[..., Any]:
     @functools.wraps(original)
-    def log_metrics(self, *args, **kwargs):
+    def log_metrics(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not _depth[0]:
             _metrics(find(self), args, kwargs, direct)
         _depth[0] += 1
@@ -233,7 +240,7 @@ def _tapped(original, find, *, direct):
 
 
 @guarded
-def _metrics(trainer, args, kwargs, direct):
+def _metrics(trainer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], direct: bool) -> None:
     """One record, as the loggers get it."""
     if trainer is None or not trainer.is_global_zero or trainer.sanity_checking or not _mine(trainer):
         return
@@ -241,7 +248,7 @@ def _metrics(trainer, args, kwargs, direct):
         return
     metrics = args[0] if args else kwargs.get("metrics")
     step = args[1] if len(args) > 1 else kwargs.get("step")
-    values = {}
+    values: dict[str, float] = {}
     _flatten(metrics or {}, values)
     epoch = values.pop("epoch", None)
     if step is None:
@@ -252,27 +259,27 @@ def _metrics(trainer, args, kwargs, direct):
         record.log(values, step=step, epoch=int(epoch))
 
 
-def _flatten(metrics, into, prefix=""):
+def _flatten(metrics: Any, into: dict[str, float], prefix: str = "") -> None:
     for name, value in metrics.items():
         if hasattr(value, "items"):
-            _flatten(value, into, "%s%s/" % (prefix, name))
+            _flatten(value, into, f"{prefix}{name}/")
         else:
             found = record.number(value)
             if found is not None:
-                into["%s%s" % (prefix, name)] = found
+                into[f"{prefix}{name}"] = found
 
 
-def _step(trainer):
+def _step(trainer: Any) -> int:
     """The step that loggers are told."""
-    return trainer.fit_loop.epoch_loop._batches_that_stepped
+    return int(trainer.fit_loop.epoch_loop._batches_that_stepped)
 
 
-def _own_logger(trainer):
+def _own_logger(trainer: Any) -> bool:
     """Whether the script records all of it by mlhub's own logger."""
     return any(type(logger).__name__ == "MlhubLogger" for logger in trainer.loggers)
 
 
-def _observe_crashes():
+def _observe_crashes() -> None:
     """An exception outside the Trainer ends the program too: note it as its outcome, then as ever."""
     if "excepthook" in _hooked:
         return
@@ -280,7 +287,7 @@ def _observe_crashes():
     before = sys.excepthook
     pid = os.getpid()
 
-    def excepthook(kind, error, trace):
+    def excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
         if os.getpid() == pid:
             _crashed(kind, error)
         before(kind, error, trace)
@@ -289,6 +296,6 @@ def _observe_crashes():
 
 
 @guarded
-def _crashed(kind, error):
+def _crashed(kind: type[BaseException], error: BaseException) -> None:
     rank = int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
     record.tell_outcome("failed", record.describe_error(error), rank=rank)

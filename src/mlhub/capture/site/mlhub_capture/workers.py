@@ -5,22 +5,27 @@ has left: then it ends as ever (told by its parent, or seeing it gone), and what
 Imported only where torch is loaded.
 """
 
+from __future__ import annotations
+
+import contextlib
 import os
 
 from torch.utils.data._utils import worker
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _loop = worker._worker_loop
 
 
-def keep_alive():
+def keep_alive() -> None:
     """From now on workers start so."""
     worker._worker_loop = loop
 
 
-def loop(*args, **kwargs):
+def loop(*args: Any, **kwargs: Any) -> Any:
     """PyTorch's own loop, in a process group of its own. By its name here a spawned worker finds it too."""
-    try:
+    with contextlib.suppress(OSError):  # a leader of a session is in one already
         os.setpgid(0, 0)
-    except OSError:  # a leader of a session is in one already
-        pass
     return _loop(*args, **kwargs)
