@@ -213,6 +213,21 @@ def test_a_hostile_name_stays_text_in_every_form(runs: Cli) -> None:
     assert json.loads(runs("compare", "1", "5", "--json").stdout)["runs"][1]["name"] == HOSTILE
 
 
+def test_escape_sequences_and_endless_names_of_metrics_never_reach_a_terminal(runs: Cli) -> None:
+    script = (
+        "import mlhub\nfor step in range(30): mlhub.log({'\\x1b]0;owned\\x07\\x1b[2Jval/acc': step, "
+        "'x' * 10000: 1.0 * step, '정확도\\u202e': step, **{f'm{i}': i for i in range(300)}}, step=step)"
+    )
+    for name in ("evil-1", "evil-2"):
+        runs("run", "--wait", "--name", name, "--", "python", "-c", script)
+    for form in (["--plot"], ["--md"], ["--csv"], ["--html"], ["--vertical"], ["--at", "step=20"]):
+        done = runs("compare", "evil-1", "evil-2", *form)
+        assert not set(done.stdout + done.stderr) & set("\x1b\x07\u202e")
+    lines = runs("compare", "evil-1", "evil-2").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "103 more metrics are not shown; --metric PATTERN chooses" in lines
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mlhub.compare.verdict import Verdict
 
 _COLOURS = {"best": "1;32", "good": "32", "bad": "31", "quiet": "2", "head": "1"}
+#: metrics in a table on a terminal
+_MOST_METRICS = 200
 _FORMATS = ("csv", "md", "html", "json")
 
 
@@ -179,7 +181,11 @@ def _text(found: Comparison, sheet: Sheet, verdict: Verdict, notes: Sequence[str
         return "no run is meant; mlhub ls shows the runs there are, mlhub run starts one\n"
     works = unicode_works()
     colour = coloured()
-    lines = [line for said in (*verdict.sentences, *notes) for line in wrap(said, columns(), subsequent_indent="  ")]
+    sheet, left = sheet.with_metrics(_MOST_METRICS)
+    more = (f"{left} more metrics are not shown; --metric PATTERN chooses",) if left else ()
+    lines = [
+        line for said in (*verdict.sentences, *notes, *more) for line in wrap(said, columns(), subsequent_indent="  ")
+    ]
     sheet = sheet if works else sheet.spelt(lettered)
     lines.append("")
     for row in lay_out(sheet, columns(), Signs() if works else LETTERS, vertical=vertical):

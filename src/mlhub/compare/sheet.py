@@ -67,6 +67,12 @@ class Sheet:
         lines = tuple(line._replace(cells=tuple(line.cells[place] for place in order)) for line in self.lines)
         return replace(self, subjects=tuple(self.subjects[place] for place in order), lines=lines)
 
+    def with_metrics(self, most: int) -> tuple[Sheet, int]:
+        """The same with at most so many metrics, and how many are left out."""
+        metrics = [line for line in self.lines if line.section == "metric"]
+        left = {id(line) for line in metrics[most:]}
+        return replace(self, lines=tuple(line for line in self.lines if id(line) not in left)), len(left)
+
     def spelt(self, spell: Callable[[str], str]) -> Sheet:
         """The same in other letters, for terminals that have few."""
         subjects = tuple(one._replace(name=spell(one.name)) for one in self.subjects)

@@ -41,25 +41,34 @@ def judge(sheet: Sheet, found: Comparison, *, metric: str | None = None, against
     chosen = _metric(sheet, metric)
     if chosen is None or len(sheet.subjects) < 2:
         return Verdict(None, None, (_why_none(sheet, metric),) if len(sheet.subjects) > 1 else ())
-    name = one_line(chosen.name)
+    name = _name(chosen.name)
     ranking = sorted(
         (place for place, value in chosen.values.items() if math.isfinite(value)),
         key=lambda place: -chosen.values[place] if chosen.direction == "max" else chosen.values[place],
     )
     if len(ranking) < 2:
-        who = sheet.subjects[ranking[0]].name if ranking else ""
+        who = _who(sheet, ranking[0]) if ranking else ""
         only = f"only {who} has a finite {name}" if who else f"no run has a finite {name}"
         return Verdict(chosen.name, None, (only,))
     top, value = ranking[0], chosen.values[ranking[0]]
     ties = [place for place in ranking if chosen.values[place] == value]
     if len(ties) > 1:
-        names = ", ".join(sheet.subjects[place].name for place in ties[:3]) + (", …" if len(ties) > 3 else "")
+        names = ", ".join(_who(sheet, place) for place in ties[:3]) + (", …" if len(ties) > 3 else "")
         return Verdict(chosen.name, None, (f"a tie: {len(ties)} have {name} {number(value)} ({names})",))
     rival = ranking[1]
     if against and sheet.baseline in chosen.values and sheet.baseline != top:
         rival = sheet.baseline  # type: ignore[assignment]  # it is a key of values
     sentences = (_best(sheet, found, chosen, top, rival), *_differs(sheet, found, top, rival))
     return Verdict(chosen.name, sheet.subjects[top].ids[0], sentences)
+
+
+def _name(text: str, most: int = 60) -> str:
+    """A name of a metric or a key, of which the end matters most, no longer than a sentence bears."""
+    return fit(one_line(text), most, keep_end=True)
+
+
+def _who(sheet: Sheet, place: int) -> str:
+    return fit(sheet.subjects[place].name, 40)
 
 
 def _metric(sheet: Sheet, asked: str | None) -> Metric | None:
@@ -72,7 +81,7 @@ def _metric(sheet: Sheet, asked: str | None) -> Metric | None:
 
 def _why_none(sheet: Sheet, asked: str | None) -> str:
     if asked is not None and asked in sheet.values:
-        return f"whether more or less of {one_line(asked)} is better isn't known"
+        return f"whether more or less of {_name(asked)} is better isn't known"
     if not any(one.values for one in sheet.values.values()):
         return "no run has metrics"
     if not any(len(one.values) > 1 for one in sheet.values.values()):
@@ -93,8 +102,8 @@ def _best(sheet: Sheet, found: Comparison, metric: Metric, top: int, rival: int)
     status = {run.id: run.status for run in found.runs}
     states = sorted({status[run_id] for run_id in sheet.subjects[top].ids} - {"completed"})
     state = f" ({', '.join(states)})" if states else ""
-    text = f"best: {sheet.subjects[top].name}{state}, {one_line(metric.name)} {shown}"
-    text += f" ({change:+.3g}{share} over {sheet.subjects[rival].name})"
+    text = f"best: {_who(sheet, top)}{state}, {_name(metric.name)} {shown}"
+    text += f" ({change:+.3g}{share} over {_who(sheet, rival)})"
     deviations = [one.sd for one in (spread, spreads[rival]) if one is not None and one.sd is not None]
     if deviations:
         sd = max(deviations)
@@ -115,10 +124,10 @@ def _differs(sheet: Sheet, found: Comparison, top: int, rival: int) -> tuple[str
     ]
     changed.sort(key=lambda key: (is_seed(key), not _alone(found.config[key], sheet, top)))
     if not changed:
-        return (f"{sheet.subjects[top].name} and {sheet.subjects[rival].name} have the same configuration",)
-    words = [f"{one_line(key)} {_change(found.config[key], other, best)}" for key in changed]
+        return (f"{_who(sheet, top)} and {_who(sheet, rival)} have the same configuration",)
+    words = [f"{_name(key)} {_change(found.config[key], other, best)}" for key in changed]
     more = f" and {len(words) - _KEYS} more" if len(words) > _KEYS else ""
-    return (f"differs from {sheet.subjects[rival].name} by {', '.join(words[:_KEYS])}{more}",)
+    return (f"differs from {_who(sheet, rival)} by {', '.join(words[:_KEYS])}{more}",)
 
 
 def _alone(values: Mapping[int, Any], sheet: Sheet, top: int) -> bool:
