@@ -24,7 +24,7 @@ def report(
     runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", show_default=False)] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Else report.html.")] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="The page's title.")] = "",
-    group: Annotated[list[str] | None, typer.Option("--group", metavar="NAME", help="All runs of a group.")] = None,
+    group: Annotated[list[str] | None, typer.Option("--group", metavar="GROUP", help="All runs of a group.")] = None,
     filter: Annotated[str, typer.Option("--filter", metavar="QUERY", help="Only the runs that QUERY means.")] = "",  # noqa: A002
     baseline: Annotated[str | None, typer.Option(metavar="RUN", help="What the others are measured against.")] = None,
     metric: Annotated[

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def search(
     query: Annotated[str | None, typer.Argument(metavar="[TEXT]", show_default=False)] = None,
     image: Annotated[Path | None, typer.Option(help="Search by this image instead of a text.", metavar="FILE")] = None,
-    to: Annotated[str, typer.Option(help="What to find: image or text.")] = "image",
+    to: Annotated[str, typer.Option(metavar="image|text", help="What to find.")] = "image",
     k: Annotated[int, typer.Option("-k", help="How many results.", min=1, max=1000)] = 10,
     bits: Annotated[int | None, typer.Option(help="Code length to rank by; 64, or the model's longest.")] = None,
     index: Annotated[str | None, typer.Option(help="The index run, else the newest.", metavar="RUN")] = None,

@@ -9,7 +9,7 @@ the end of it that will be replaced). The first line of the answer says how to g
     words           each further line is a word, behind a tab what it is
     nospace         the same, and no space is to follow
     files, folders  the shell itself completes these
-    command N       from word N on this is a command line of its own
+    command N       behind the first N words, mlhub one of them, is a command line of its own
 """
 
 from __future__ import annotations

@@ -44,8 +44,10 @@ def kind_of(param: Any) -> str | None:  # noqa: ANN401
         return "RUN,"
     if metavar.startswith("PRESET"):
         return "PRESET"
+    if metavar.startswith("FILE."):
+        return "FILE"
     known = metavar in SOURCES or metavar in _BY_SHELL or "|" in metavar
-    if not known and name in SOURCES and param.param_type_name == "option":
+    if not known and name in SOURCES and metavar != "TEXT" and param.param_type_name == "option":
         return name
     return metavar if known else None
 
@@ -116,6 +118,12 @@ def _gc_kinds(place: Place, current: str) -> Iterable[Word]:
     return listed(place, current, lambda *_: only(KINDS))
 
 
+def _sections(place: Place, current: str) -> Iterable[Word]:
+    from mlhub.cli.diff import SECTIONS
+
+    return listed(place, current, lambda *_: only(SECTIONS))
+
+
 def _choices(kind: str, place: Place, current: str) -> Iterator[Word]:
     """`best|last|FILE`: words as they are, and what the ones in capitals stand for."""
     for part in kind.split("|"):
@@ -123,7 +131,7 @@ def _choices(kind: str, place: Place, current: str) -> Iterator[Word]:
             yield Word(part)
         elif part in SOURCES:
             yield from SOURCES[part](place, current)
-        elif part == "FILE":
+        elif part in _BY_SHELL:
             yield from files(current, ("",))
 
 
@@ -150,4 +158,7 @@ SOURCES: dict[str, Source] = {
     "TOPIC": _topics,
     "COMMAND": _commands_of_man,
     "WORDS": _gc_kinds,
+    "SECTION,…": _sections,
+    "A": runs,
+    "B": runs,
 }

@@ -37,7 +37,7 @@ class Place(NamedTuple):
     option: Any = None
     #: no word from here on is an option
     plain: bool = False
-    #: index of the first word of a command of its own (behind `mlhub run --`)
+    #: how many words, mlhub one of them, stand before a command of its own (behind `mlhub run --`)
     command_at: int | None = None
 
 
