@@ -118,6 +118,8 @@ def _samples(samples: Samples) -> Iterator[Child]:
         if answer.problem:
             yield el("p", swatch(answer.mark), f"{answer.name}: no samples. {answer.problem} ({answer.about})")
     for query in samples.queries:
+        if not any(query in answer.hits for answer in samples.answers):
+            continue
         yield el("div", f"“{query}”", class_="query")
         for answer in samples.answers:
             if query in answer.hits:
