@@ -229,7 +229,7 @@ def _slug(name: str, step: int | None, suffix: str) -> Callable[[str], str]:
     """How a file is called for what an artifact is: letters, digits, `-`, `_` and `.`, in a folder of its own."""
     ending = re.sub(r"[^A-Za-z0-9.]", "", suffix)[:16]
     stem = name[: -len(suffix)] if suffix and name.endswith(suffix) else name
-    kept = re.sub(r"[^A-Za-z0-9._-]+", "_", stem[:_SLUG]).strip("._") or "artifact"
+    kept = re.sub(r"[^A-Za-z0-9._-]+", "_", stem[:_SLUG]).strip("._-") or "artifact"
     place = "" if step is None else f"-step{step}"
     return lambda more: f"{kept}{place}{more}{ending}"
 

@@ -158,7 +158,8 @@ def show(
 
 
 def extra_json(hub: Hub, run: Run) -> dict[str, object]:
-    """What its files say beside the row: what to do next, and an evaluation's protocol."""
+    """What its files say beside the row: what to do next, what it kept, and an evaluation's protocol."""
+    from mlhub import artifacts
     from mlhub.runner.advice import advice
     from mlhub.runner.folder import protocol_of
     from mlhub.runner.imported import origin
@@ -167,7 +168,8 @@ def extra_json(hub: Hub, run: Run) -> dict[str, object]:
     protocol: dict[str, object] = {"protocol": protocol_of(paths)} if run.kind == "eval" else {}
     source = origin(paths)
     imported: dict[str, object] = {"imported": source.to_json()} if source else {}
-    return {"advice": advice(run, paths)} | imported | protocol
+    kept = [artifact.to_json() for artifact in artifacts.read(paths.root)]
+    return {"advice": advice(run, paths), "artifacts": kept} | imported | protocol
 
 
 def _print_run(hub: Hub, run: Run) -> None:
@@ -222,12 +224,32 @@ def _print_run(hub: Hub, run: Run) -> None:
             say(line)
         if len(rows) > _METRICS:
             say(f"… {len(rows) - _METRICS} more: mlhub show {run.name} --json")
+    _print_artifacts(hub, run)
+
+
+def _print_artifacts(hub: Hub, run: Run) -> None:
+    from mlhub import artifacts
+    from mlhub.cli.out import Column, say, table
+    from mlhub.text import number, size
+
+    found = artifacts.read(hub.home.run(run.id).root)
+    if not found:
+        return
+    say()
+    heads = [Column("artifact", flex=True), Column("kind"), Column("step", right=True), Column("size", right=True)]
+    rows = [[one.name, one.kind, number(one.step), size(one.bytes), one.file] for one in found[-_ARTIFACTS:]]
+    for line in table([*heads, Column("file", flex=True)], rows):
+        say(line)
+    if len(found) > _ARTIFACTS:
+        say(f"… the newest {_ARTIFACTS} of {len(found)}: mlhub show {run.name} --json")
 
 
 #: columns of a command shown to people; --json has all of it
 _COMMAND = 1000
 #: rows of metrics shown to people; an evaluation has hundreds, and its log shows them as tables
 _METRICS = 80
+#: artifacts shown to people
+_ARTIFACTS = 20
 
 
 def _source(imported: object) -> str | None:
