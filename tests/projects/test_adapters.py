@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,6 @@ from mlhub.adapters.template import MANY, ONE, RUN_DIR, Blanks, Declared, fill, 
 from mlhub.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mlhub.paths import Home
     from tests.conftest import Cli
 
@@ -190,3 +189,13 @@ def test_an_installed_package_may_offer_an_adapter(tmp_path: Path, home: Home) -
     first, second = done.stdout.splitlines()
     assert first == "('x',) True"
     assert second.startswith("adapter broken: offered:MISSING can't be loaded")
+
+
+def test_the_adapter_in_the_documentation_is_one(home: Home) -> None:
+    text = Path(__file__).parents[2].joinpath("docs", "projects.md").read_text()
+    found = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    own(home, found[1])
+    adapter = load.find("mine", home)
+    assert adapter.program({"ourtrainer"}, with_config=True) is adapter.programs["train"][0]
+    assert adapter.program({"ourtrainer"}, with_config=False) is adapter.programs["train"][1]

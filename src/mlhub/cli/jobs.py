@@ -91,7 +91,7 @@ def _job(kind: str, ref: str, checkpoint: str, name: str | None, *, detach: bool
 
 def _checkpoint(hub: Hub, run: Run, which: str) -> Path:
     """The file of `best`, `last` or a path. Raises NotFoundError with what to do."""
-    from mlhub.adapters import checkpoint_file
+    from mlhub.adapters import HASHING, checkpoint_file
     from mlhub.errors import MlhubError, NotFoundError
     from mlhub.runner.reconcile import refresh
 
@@ -105,6 +105,11 @@ def _checkpoint(hub: Hub, run: Run, which: str) -> Path:
     if run.kind != "train":
         raise MlhubError(
             f"run {run.id} ({run.name}) is of kind {run.kind}, not a training", "Name a training; see mlhub ls."
+        )
+    if run.adapter not in (None, HASHING.name):
+        raise MlhubError(
+            f"run {run.id} ({run.name}) was trained by {run.adapter}: mlhub's own programs can't read its checkpoints",
+            "Name a training of a preset; see mlhub ls.",
         )
     file = checkpoint_file(hub.home.run(run.id).checkpoints, which)
     if not file.is_file():

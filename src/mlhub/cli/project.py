@@ -17,7 +17,7 @@ app = typer.Typer(
 )
 
 _Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
-_Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
+_Name = Annotated[str, typer.Argument(metavar="PROJECT", show_default=False)]
 _Branch = Annotated[str | None, typer.Option(help="The branch or tag to clone.")]
 _Adapter = Annotated[str | None, typer.Option(help="How it is run (default: as found): mlhub project adapters.")]
 _Script = Annotated[str | None, typer.Option(metavar="FILE.py", help="The script that is given a config.")]
@@ -50,6 +50,7 @@ def add(
     """
     from mlhub.cli.hub import open_home
     from mlhub.cli.out import say
+    from mlhub.cli.project_text import show_project
     from mlhub.projects import registry
     from mlhub.projects.add import add as make
 
@@ -59,7 +60,7 @@ def add(
     if not json:
         say(f"project {project.name}  {project.folder}")
     trouble = _make_environment(home, project)
-    status = _show(home, registry.find(home, project.name), as_json=json)
+    status = show_project(home, registry.find(home, project.name), as_json=json)
     return 1 if trouble else status
 
 
@@ -72,6 +73,7 @@ def ls(json: _Json = False) -> int:
     """
     from mlhub.cli.hub import open_home
     from mlhub.cli.out import Column, emit_json, say, table, tell
+    from mlhub.cli.project_text import folder_text, state_word, tree_of
     from mlhub.errors import MlhubError
     from mlhub.projects import environment, registry
     from mlhub.text import one_line
@@ -86,14 +88,14 @@ def ls(json: _Json = False) -> int:
     states = [environment.describe(home, project) for project in found]
     if json:
         pairs = zip(found, states, strict=True)
-        emit_json([_tree(project) | {"environment": environment.as_tree(state)} for project, state in pairs])
+        emit_json([tree_of(project) | {"environment": environment.as_tree(state)} for project, state in pairs])
         return 0
     if not found:
         say("no projects yet; add one: mlhub project add PATH|GIT_URL")
         return 0
     heads = [Column("name"), Column("adapter"), Column("environment"), Column("folder", flex=True, path=True)]
     rows = [
-        [project.name, project.adapter or "–", _state(state), _folder(project)]
+        [project.name, project.adapter or "–", state_word(state), folder_text(project)]
         for project, state in zip(found, states, strict=True)
     ]
     for line in table(heads, rows):
@@ -109,10 +111,11 @@ def show(name: _Name, json: _Json = False) -> int:
     mlhub project show segmenter
     """
     from mlhub.cli.hub import open_home
+    from mlhub.cli.project_text import show_project
     from mlhub.projects import registry
 
     home = open_home()
-    return _show(home, registry.find(home, name), as_json=json)
+    return show_project(home, registry.find(home, name), as_json=json)
 
 
 @app.command("set")
@@ -132,6 +135,7 @@ def set_(
     mlhub project set segmenter --venv ~/envs/torch
     """
     from mlhub.cli.hub import open_home
+    from mlhub.cli.project_text import show_project
     from mlhub.errors import UsageError
     from mlhub.projects import registry
     from mlhub.projects.add import change
@@ -141,7 +145,7 @@ def set_(
     home = open_home()
     project = registry.find(home, name)
     project = change(home, project, adapter=adapter, script=script, python=python, venv=venv, no_venv=no_venv)
-    return _show(home, project, as_json=json)
+    return show_project(home, project, as_json=json)
 
 
 @app.command("update")
@@ -153,6 +157,7 @@ def update(name: _Name, json: _Json = False) -> int:
     """
     from mlhub.cli.hub import open_home
     from mlhub.cli.out import tell
+    from mlhub.cli.project_text import show_project
     from mlhub.projects import registry
     from mlhub.projects.add import pull
 
@@ -160,7 +165,7 @@ def update(name: _Name, json: _Json = False) -> int:
     project = registry.find(home, name)
     tell(pull(home, project))
     trouble = _make_environment(home, project)
-    status = _show(home, project, as_json=json)
+    status = show_project(home, project, as_json=json)
     return 1 if trouble else status
 
 
@@ -178,6 +183,7 @@ def env(
     """
     from mlhub.cli.hub import open_home
     from mlhub.cli.out import emit_json, say, tell
+    from mlhub.cli.project_text import environment_facts
     from mlhub.projects import environment, registry
     from mlhub.projects.add import own_environment
 
@@ -191,7 +197,7 @@ def env(
         return 0
     if not changed:
         tell("up to date")
-    for label, fact in _environment_facts(found):
+    for label, fact in environment_facts(found):
         say(f"  {label:<8} {fact}")
     return 0
 
@@ -231,7 +237,7 @@ def rm(
 
 @app.command("adapters")
 def adapters(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", show_default=False)] = None, json: _Json = False
+    name: Annotated[str | None, typer.Argument(metavar="[ADAPTER]", show_default=False)] = None, json: _Json = False
 ) -> int:
     """List adapters (how a config becomes a command line, which metrics matter), or show one.
 
@@ -268,9 +274,6 @@ def adapters(
     for line in table(heads, [[row["name"], row["source"], row["about"]] for row in rows]):
         say(line)
     return 0
-
-
-# what is shown
 
 
 def _make_environment(home: Home, project: Project) -> bool:
@@ -311,90 +314,3 @@ def _warn_active(home: Home, project: Project) -> None:
         return
     if active := _active(home, project):
         tell(f"warning: {one_line(', '.join(active))} run in the environment that is being changed")
-
-
-def _show(home: Home, project: Project, *, as_json: bool) -> int:
-    import msgspec
-
-    from mlhub.cli.out import emit_json, say
-    from mlhub.projects import environment, git
-    from mlhub.projects.detect import look
-    from mlhub.text import one_line
-
-    folder = Path(project.folder)
-    found, state, head = look(folder), environment.describe(home, project), git.head(folder)
-    adapter = project.adapter or found.adapter
-    if as_json:
-        tree = _tree(project) | {"adapter": adapter, "commit": head.commit, "on_branch": head.branch}
-        detected = msgspec.to_builtins(found, order="deterministic")
-        for script in detected["scripts"]:
-            del script["uses"]  # hundreds of names, by which the program is chosen
-        emit_json(tree | {"environment": environment.as_tree(state), "detected": detected})
-        return 0
-    at = " ".join(part for part in (head.branch, (head.commit or "")[:12]) if part)
-    facts = [
-        ("folder", project.folder + ("" if folder.is_dir() else "  (gone)")),
-        ("url", project.url),
-        ("code", at),
-        ("adapter", adapter + ("" if project.adapter else "  (by its scripts)")),
-        ("script", project.script),
-        *_environment_facts(state),
-    ]
-    say(f"project {project.name}")
-    for label, fact in facts:
-        if fact:
-            say(f"  {label:<8} {one_line(fact)}")
-    _print_found("configs", [(path, "") for path in found.configs])
-    _print_found("scripts", [(script.path, script.adapter) for script in found.scripts])
-    if found.cut:
-        say("… more files than were looked at")
-    if first := next(iter(found.configs), None) or next((script.path for script in found.scripts), None):
-        say(f"run it   mlhub run {project.name}:{one_line(first)}")
-    return 0
-
-
-def _print_found(title: str, rows: list[tuple[str, str]]) -> None:
-    from mlhub.cli.out import columns, say
-    from mlhub.text import fit, one_line
-
-    if rows:
-        say(title)
-    for path, note in rows[:30]:
-        say(fit(f"  {one_line(path)}" + (f"  ({note})" if note else ""), columns()))
-    if len(rows) > 30:
-        say(f"  … {len(rows) - 30} more: --json has all")
-
-
-def _environment_facts(state: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - an Environment, not imported for a name
-    from mlhub.text import local_time
-
-    if state.folder is None:
-        return [("python", f"{state.python}  (the shell's; no environment)")]
-    facts = [("venv", f"{state.folder}  ({_state(state)})")]
-    if state.version:
-        facts.append(("python", f"{state.version}, {state.packages} packages"))
-    if state.made_at:
-        facts.append(
-            ("made", f"{local_time(state.made_at)} by {state.installer} from {', '.join(state.sources) or '–'}")
-        )
-    if state.left_out:
-        facts.append(("left out", f"conda's own: {', '.join(state.left_out)}; with conda make one and use --venv"))
-    return facts
-
-
-def _state(state: Any) -> str:  # noqa: ANN401
-    if state.folder is None:
-        return "the shell's"
-    words = {"ready": "ready", "stale": "out of date", "partial": "half made", "none": "not made"}
-    return words[state.state] + ("" if state.own else ", not mlhub's")
-
-
-def _folder(project: Project) -> str:
-    return project.folder if Path(project.folder).is_dir() else f"{project.folder} (gone)"
-
-
-def _tree(project: Project) -> dict[str, Any]:
-    import msgspec
-
-    tree: dict[str, Any] = msgspec.to_builtins(project)
-    return tree
