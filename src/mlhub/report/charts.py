@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mlhub.compare.render import metric_text
 from mlhub.curves.axes import axis_ticks, short, ticks
 from mlhub.report.html import Html, el, line_class
-from mlhub.text import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +40,9 @@ def draw(chart: Chart, index: int) -> Html:
     arrow = {"max": " ↑", "min": " ↓"}.get(str(chart.direction), "")
     best = _best(chart)
     about = (
-        f"best {metric_text(best.best[1])} at step {number(best.best[0])}: {best.name}" if best and best.best else ""
+        f"best {metric_text(best.best[1])} at step {step_words(best.best[0])}: {best.name}"
+        if best and best.best
+        else ""
     )
     caption = el("figcaption", el("b", chart.metric + arrow), " ", el("span", about, class_="quiet"))
     label = f"{chart.metric} of {len(chart.lines)} run{'s' * (len(chart.lines) > 1)} by step. {about}"
@@ -57,6 +58,11 @@ def draw(chart: Chart, index: int) -> Html:
             body.append(_star(axes.x(best.best[0]), axes.y(best.best[1]), best.mark))
     svg = el("svg", *body, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=label, data_chart=index)
     return el("figure", caption, svg, class_="chart")
+
+
+def step_words(step: float) -> str:
+    """A step in full: `1,999`."""
+    return f"{step:,.0f}" if step == round(step) else f"{step:g}"
 
 
 def _best(chart: Chart) -> Line | None:
@@ -112,7 +118,7 @@ def _curve(line: Line, axes: Axes) -> list[Html]:
         found.append(el("circle", cx=round(axes.x(step), 1), cy=round(axes.y(value), 1), r=3.5,
                         class_=f"dot c{line.mark % 8}", data_run=line.run))  # fmt: skip
     for step, word in line.bad:
-        title = el("title", f"{line.name}: {word} at step {number(step)}")
+        title = el("title", f"{line.name}: {word} at step {step_words(step)}")
         found.append(el("text", "×", title, x=round(axes.x(step), 1), y=HEIGHT - BOTTOM - 2, text_anchor="middle",
                         class_=f"bad c{line.mark % 8}", data_run=line.run))  # fmt: skip
     return found

@@ -27,6 +27,7 @@ from mlhub.text import clean, local_time, one_line, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from mlhub.compare.comparison import Comparison
     from mlhub.curves.whole import RunCurves
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 #: lines of a log, and bytes looked through for them; letters of a line
 _LINES, _TAIL, _LONGEST = 60, 64 << 10, 400
 _CONFIG = 64 << 10
-#: a file of metrics so large takes a while, and is told
+#: metrics so large take a while, and are told of
 _LARGE = 20 << 20
 
 
@@ -126,21 +127,34 @@ def _charts(
     tell: Callable[[str], None],
 ) -> list[Any]:
     read: dict[int, RunCurves] = {}
-    for run in comparison.runs:
+    sizes = [_size(home.run(run.id).metrics) for run in comparison.runs]
+    for place, run in enumerate(comparison.runs):
         path = home.run(run.id).metrics
-        if path.exists() and path.stat().st_size > _LARGE:
-            tell(f"reading {size(path.stat().st_size)} of metrics of {one_line(run.name)}")
+        if sum(sizes) > _LARGE:
+            about = f"{size(sizes[place])} of metrics of {one_line(run.name)}"
+            tell(f"reading {about} ({place + 1}/{len(sizes)})")
         with opened(path) as file:
             read[run.id] = drawn.read(file, run.attempt)
     chosen, more = drawn.choose(comparison, read, main, wishes.charts)
     if more:
         limits.append(f"{more} more metrics have curves: --charts N draws more, --metric PATTERN only some")
     charts = drawn.make_charts(chosen, read, comparison.runs, marks)
-    for chart in charts:
-        shown = sum(len(line.values) for line in chart.lines)
-        if chart.points > shown:
-            limits.append(f"{one_line(chart.metric)}: {shown} of {chart.points} points are drawn, all extremes kept")
+    points, shown = (
+        sum(chart.points for chart in charts),
+        sum(len(line.steps) for chart in charts for line in chart.lines),
+    )
+    if points > shown:
+        limits.append(
+            f"{points - shown:,} of {points:,} points of the curves; the least and greatest of all parts are there"
+        )
     return charts
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _part(paths: RunPaths, run: Run, mark: int, spec: Mapping[str, Any]) -> RunPart:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlhub import __version__
 from mlhub.compare.render import escaped
 from mlhub.report import tables
+from mlhub.text import one_line
 
 if TYPE_CHECKING:
     from mlhub.report.contents import Contents
@@ -42,6 +43,6 @@ def _line(cells: list[Cell]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = escaped(cell.text)
+    text = escaped(one_line(cell.text))  # a pipe may end at a terminal
     shown = f"**{text}**" if cell.best else text
-    return f"{shown} ({escaped(cell.note)})" if cell.note else shown
+    return f"{shown} ({escaped(one_line(cell.note))})" if cell.note else shown
