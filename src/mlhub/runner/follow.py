@@ -71,7 +71,7 @@ class Follower:
         self._found: list[str] = []
         self._looked: dict[str, int] = {}
         #: how far the log was read beyond what `follow.json` says, as no record was in it: (said there, read)
-        self._ahead: tuple[int, int] = 0, 0
+        self._ahead: tuple[int, Tree] = 0, {}
 
     def find_files(self, pids: Iterable[int] = ()) -> None:
         """Look for event files and CSV logs of the run's processes; what is known stays known."""
@@ -142,29 +142,29 @@ class Follower:
 
     def _take_log(self, book: Book, final: bool) -> tuple[bool, bool]:
         """Whether any record was in the log, and whether there is more of it to be read."""
-        said = record.whole(book.place(_LOG), "offset") or 0
-        place = dict(book.place(_LOG))
+        place = book.place(_LOG)
+        said = _offset(place)
         if self._ahead[0] == said:
-            place["offset"] = max(said, self._ahead[1])
-        if _size(str(self.paths.log)) < (record.whole(place, "offset") or 0):
-            place = {}  # somebody truncated it: what follows is new
+            place = max(place, self._ahead[1], key=_offset)
+        if _size(str(self.paths.log)) < _offset(place):
+            said, place = 0, {"offset": 0}  # somebody truncated it: what follows is new
+            book.add(_LOG, place, [])
         log = LogReader(self.paths)
-        taken = False
+        taken, rest = False, True
         for _ in range(_PARTS):
             part = _read_part(log, place, final)
             if part is None:
+                rest = False
                 break
             found, place = part
-            if found or place["offset"] - said >= _NOTE_BYTES:
+            if found or _offset(place) - said >= _NOTE_BYTES:
                 book.add(_LOG, place, found)
-                said, taken = place["offset"], taken or bool(found)
-        else:
-            self._ahead = said, record.whole(place, "offset") or 0
-            return taken, True
-        self._ahead = said, record.whole(place, "offset") or 0
-        if final and self._ahead[1] != said:
+                said, taken = _offset(place), taken or bool(found)
+        if final and not rest and _offset(place) != said:
             book.add(_LOG, place, [])
-        return taken, False
+            said = _offset(place)
+        self._ahead = said, place
+        return taken, rest
 
 
 def _read_part(log: LogReader, place: Tree, final: bool) -> tuple[list[Tree], Tree] | None:
@@ -172,7 +172,7 @@ def _read_part(log: LogReader, place: Tree, final: bool) -> tuple[list[Tree], Tr
 
     `skip` in a place: it is amid a line that is too long to be one of ours. Raises OSError.
     """
-    offset = record.whole(place, "offset") or 0
+    offset = _offset(place)
     data, after, hole = _read(log, offset)
     if not data:
         return ([], {"offset": after}) if hole else None
@@ -243,7 +243,7 @@ class Book:
             return
         there = 0
         with contextlib.suppress(FileNotFoundError), open(self._paths.metrics, "rb") as file:
-            file.seek(record.whole(pending, "size") or 0)
+            file.seek(max(0, record.whole(pending, "size") or 0))
             for line in file:
                 there += there < len(lines) and line == lines[there].encode() + b"\n"
         self._append(lines[there:], record.whole(pending, "step") or 0)
@@ -265,6 +265,10 @@ class Book:
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
+
+
+def _offset(place: Tree) -> int:
+    return max(0, record.whole(place, "offset") or 0)
 
 
 def _size(path: str) -> int:

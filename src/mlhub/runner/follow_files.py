@@ -90,7 +90,7 @@ def _read(path: str, place: Tree) -> tuple[list[Tree], Tree] | None:
         return None
     try:
         if _kind(path) == "events":
-            offset = record.whole(place, "offset") or 0
+            offset = max(0, record.whole(place, "offset") or 0)
             found, after = tensorboard.read(Path(path), offset)
             return None if after == offset else (found, {"offset": after})
         rows = place.get("rows")
