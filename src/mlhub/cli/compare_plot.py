@@ -124,19 +124,26 @@ def _read(chosen: Chosen, runs: Sequence[Run]) -> dict[int, RunCurves]:
     from mlhub.text import one_line
 
     found: dict[int, RunCurves] = {}
-    loud = sys.stderr.isatty() and len(runs) > 1
+    loud = sys.stderr.isatty()
     for count, run in enumerate(runs, 1):
+        head = f"reading curves of run {count} of {len(runs)}"
         if loud:
-            sys.stderr.write(f"\rreading curves {count}/{len(runs)}")
-            sys.stderr.flush()
+            _tell_progress(head)
         try:
             with archive.opened(chosen.hub.home.run(run.id).metrics) as path:
-                found[run.id] = read_whole(path, run.attempt)
+                told = (lambda part, head=head: _tell_progress(f"{head}: {part:.0%}")) if loud else None
+                found[run.id] = read_whole(path, run.attempt, told)
         except (MlhubError, OSError) as error:
             tell(f"{one_line(run.name)}: {one_line(str(error))}")
     if loud:
-        sys.stderr.write("\r\x1b[K")
+        _tell_progress("")
     return found
+
+
+def _tell_progress(words: str) -> None:
+    """On one line of the terminal, again and again."""
+    sys.stderr.write(f"\r\x1b[K{words}")
+    sys.stderr.flush()
 
 
 def _curves(runs: Sequence[Run], read: Mapping[int, RunCurves], metric: Metric) -> list[Curve]:

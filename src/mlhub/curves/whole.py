@@ -10,7 +10,7 @@ from mlhub.curves.axes import Curve
 from mlhub.curves.follower import Follower
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mlhub.curves.follower import MetricSeries
@@ -38,10 +38,10 @@ class RunCurves:
         return Curve(run_id, title, colour, series, self.first, self.epochs)
 
 
-def read_whole(path: Path, attempts: int = 1) -> RunCurves:
+def read_whole(path: Path, attempts: int = 1, told: Callable[[float], None] | None = None) -> RunCurves:
     """All of a file of records as it is now; empty, if it isn't there. Long ones are thinned, keeping extremes.
 
-    A compacted run's path is given by `runner.archive.opened`.
+    A compacted run's path is given by `runner.archive.opened`. `told` hears now and then how much was read, up to 1.
     """
     follower = Follower(path, attempts)
     try:
@@ -49,6 +49,8 @@ def read_whole(path: Path, attempts: int = 1) -> RunCurves:
         follower.advance(_TURN)
         while follower.busy:
             follower.advance(_TURN)
+            if told is not None:
+                told(follower.progress)
         return RunCurves(follower.metrics, follower.epochs, float(follower.first))
     except OSError:
         return RunCurves()
