@@ -6,8 +6,7 @@ import ast
 import os
 import re
 import warnings
-from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -33,6 +32,7 @@ _NO_CONFIG = re.compile(
 )
 #: a project with more is listed in part
 MOST_FILES = 5000
+MOST_FOLDERS = 5000
 _DEEPEST = 6
 _LARGEST = 1 << 20
 #: a script of such a name is meant before others
@@ -64,44 +64,44 @@ class Findings(msgspec.Struct, frozen=True):
 
 def look(folder: Path) -> Findings:
     """Read a project. Scripts are sorted: those that train first, then by usual names, then by depth."""
-    configs: list[str] = []
-    scripts: list[Script] = []
-    count = 0
-    for path in _files(folder):
-        count += 1
-        if count > MOST_FILES:
-            break
-        name = path.relative_to(folder).as_posix()
-        if path.suffix == ".py":
-            if script := read_script(folder, name):
-                scripts.append(script)
-        elif path.suffix in (".yaml", ".yml", ".json") and _is_config(Path(name)):
-            configs.append(name)
-    return Findings(tuple(sorted(configs)), tuple(sorted(scripts, key=rank)), count > MOST_FILES)
+    seen, cut = _files(folder)
+    scripts = [script for name in seen if name.endswith(".py") and (script := read_script(folder, name))]
+    found = sorted(name for name in seen if _is_config(name))
+    return Findings(tuple(found), tuple(sorted(scripts, key=rank)), cut)
 
 
 def configs(folder: Path) -> list[str]:
-    """The configs alone, no script being read: for a shell that completes `PROJECT:`."""
-    found = (path.relative_to(folder) for path in islice(_files(folder), MOST_FILES) if path.suffix != ".py")
-    return sorted(path.as_posix() for path in found if _is_config(path))
+    """The configs alone: no script is opened, so that completion may ask."""
+    return sorted(name for name in _files(folder)[0] if _is_config(name))
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Files that may matter, links to folders not followed, in the order of their names."""
+def _files(folder: Path) -> tuple[list[str], bool]:
+    """Files that may matter, links to folders not followed; and whether there were more than are looked at."""
+    found: list[str] = []
+    for count, names in enumerate(_folders(folder)):
+        found += names
+        if len(found) > MOST_FILES or count == MOST_FOLDERS:
+            return found[:MOST_FILES], True
+    return found, False
+
+
+def _folders(folder: Path) -> Iterator[list[str]]:
+    """The names of a folder's files that may matter, for each folder."""
     for root, folders, files in os.walk(folder):
-        here = Path(root)
-        depth = len(here.relative_to(folder).parts)
+        here = os.path.relpath(root, folder)
+        before = "" if here == "." else f"{here}/"
         folders[:] = sorted(
             name for name in folders
             if not name.startswith(".") and name not in _SKIP and not name.endswith((".egg-info", ".dist-info"))
-            and not (here / name / "pyvenv.cfg").exists()
-        ) if depth < _DEEPEST else []  # fmt: skip
-        for name in sorted(files):
-            if name.endswith((".py", ".yaml", ".yml", ".json")):
-                yield here / name
+            and not os.path.exists(os.path.join(root, name, "pyvenv.cfg"))
+        ) if before.count("/") < _DEEPEST else []  # fmt: skip
+        yield [f"{before}{name}" for name in sorted(files) if name.endswith((".py", ".yaml", ".yml", ".json"))]
 
 
-def _is_config(path: Path) -> bool:
+def _is_config(name: str) -> bool:
+    path = PurePosixPath(name)
+    if path.suffix == ".py":
+        return False
     if any(part in _CONFIG_FOLDERS for part in path.parts[:-1]):
         return True
     if len(path.parts) > 1 or _NO_CONFIG.fullmatch(path.stem):
@@ -112,7 +112,7 @@ def _is_config(path: Path) -> bool:
 def read_script(folder: Path, name: str) -> Script | None:
     """What a Python file is, by its syntax tree; None if it is no program (nothing happens when it is run)."""
     text = _text(folder / name)
-    if text is None:
+    if text is None or (name.count("/") > 1 and "__main__" not in text):  # to parse all of a package takes a minute
         return None
     try:
         with warnings.catch_warnings(action="ignore"):  # an invalid escape in somebody else's text

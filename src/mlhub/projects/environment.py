@@ -160,8 +160,12 @@ def remove(home: Home, project: Project) -> bool:
 @contextmanager
 def locked(home: Home, name: str) -> Iterator[int]:
     """Alone with a project's files; the lock's descriptor. Raises MlhubError at once if another process is."""
-    home.registry.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(home.registry / f".{name}.lock", "w", encoding="utf-8") as file:
+    try:
+        home.registry.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = open(home.registry / f".{name}.lock", "w", encoding="utf-8")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise MlhubError(f"{home.registry}: can't be written ({error.strerror})", "Make the home writable.") from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -17,7 +17,7 @@ from mlhub.adapters.invocation import Invocation
 from mlhub.adapters.plain import load_plain
 from mlhub.errors import MlhubError, NotFoundError, UsageError
 from mlhub.projects import environment, registry
-from mlhub.projects.detect import Script, look, rank, read_script
+from mlhub.projects.detect import Script, configs, look, rank, read_script
 from mlhub.text import closest, one_line
 
 TYPE_CHECKING = False
@@ -192,7 +192,7 @@ def _config_file(project: Project, what: str) -> str:
     folder = Path(project.folder)
     if (folder / what).is_file():
         return what
-    found = look(folder).configs
+    found = configs(folder)
     meant = [path for path in found if what in (Path(path).name, Path(path).stem, str(Path(path).with_suffix("")))]
     if len(meant) == 1:
         return meant[0]
