@@ -67,7 +67,7 @@ def test_both_packages_find_their_entry_point() -> None:
         (("--venv", "nowhere"), "no such folder"),
         (("--venv", "."), "no bin/python in it"),
         (("--python", "./nope"), "no such file"),
-        (("--python", "."), "not executable"),
+        (("--python", "./"), "not executable"),
         (("--cwd", "nowhere"), "no such folder"),
         (("--venv", ".", "--python", "python3"), "both --venv and --python"),
     ],

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 #: checkpoints of a tuner's trial
 _OF_TUNER = (".lr_find_", ".scale_batch_size_")
+#: hooks of each batch. Lightning calls what can be called, in a profiler's context that costs more than most calls;
+#: None is passed over, and a batch is not slowed
+_PER_BATCH = (
+    "on_train_batch_start", "on_train_batch_end", "on_before_zero_grad", "on_before_backward", "on_after_backward",
+    "on_before_optimizer_step", "on_validation_batch_start", "on_validation_batch_end", "on_test_batch_start",
+    "on_test_batch_end", "on_predict_batch_start", "on_predict_batch_end",
+)  # fmt: skip
 _hooked: set[object] = set()
 
 
@@ -38,7 +45,8 @@ def make_callback(package: str) -> Any:
 
 @functools.cache
 def _class(base: Any, package: str) -> type:
-    return type("MlhubCapture", (Capture, base), {"package": package, "__module__": __name__})
+    quiet = dict.fromkeys(_PER_BATCH)
+    return type("MlhubCapture", (Capture, base), {**quiet, "package": package, "__module__": __name__})
 
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
