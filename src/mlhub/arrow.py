@@ -60,7 +60,7 @@ def runs_table(store: Store, query: str | None = None) -> pa.Table:
 def metrics_table(
     store: Store, run: int | str, names: Iterable[str] | None = None, *, system: bool = False
 ) -> pa.Table:
-    """A row a record that holds. Raises MlhubError without pyarrow, for more metrics than a table has columns.
+    """A row a record that holds and has a metric. Raises MlhubError without pyarrow, or for too many metrics.
 
     `names`: metrics, or patterns of them (`val/*`); records that have none of them are left out.
     """
@@ -97,10 +97,10 @@ class _Building:
 
         columns = {name: column for name, column in table.columns.items() if self._is_wanted(name)}
         keep = np.ones(table.size, bool) if most is None else ~(table.step > most)
-        if self._wanted is not None or not columns:
+        if all(column.rows is not None for column in columns.values()):  # a mark, say, has no metrics
             has = np.zeros(table.size, bool)
             for column in columns.values():
-                has[slice(None) if column.rows is None else column.rows] = True
+                has[column.rows] = True
             keep &= has
         size = int(keep.sum())
         if not size:
@@ -185,8 +185,11 @@ def _lines(path: Path, start: int, end: int) -> Iterator[bytes]:
             if not data.endswith(b"\n"):
                 data += file.readline(_LONGEST)
             start += len(data)
-            if data.endswith(b"\n"):
-                yield data
+            whole = data.rfind(b"\n") + 1
+            yield data[:whole]
+            while whole < len(data) and data and start < end and not data.endswith(b"\n"):
+                data, whole = file.readline(_LONGEST), 0
+                start += len(data)
 
 
 def _moment_type() -> pa.DataType:
