@@ -39,7 +39,7 @@ demo: setup  ## train on the built-in emoji set, evaluate, index, search
 WORKERS ?= $(shell n=$$(($$(nproc) + 1)); echo $$((n > 8 ? 8 : n)))
 
 test: setup  ## the whole test suite, on all cores
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 faults: setup  ## every fault a run may meet, with real processes: what was expected, what was seen
 	$(BIN)/python -m pytest tests/faults -q -p tests.faults.report
@@ -58,6 +58,9 @@ format: setup  ## put the code into form
 bench: setup  ## the figures of the README, measured here
 	$(BIN)/python bench/cold_start.py
 	$(BIN)/python bench/log_call.py
+	$(BIN)/python bench/capture.py
+	$(BIN)/python bench/listing.py
+	$(BIN)/python bench/scale.py
 	$(BIN)/python bench/launch.py
 	$(BIN)/python bench/ranking.py
 	$(BIN)/python bench/curves.py

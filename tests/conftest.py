@@ -25,6 +25,27 @@ if TYPE_CHECKING:
 RESERVED_SIGNALS = 1 << 31 | 1 << 32
 
 
+#: files that take a minute or more, the longest first: begun late, one of them keeps a single worker busy at the end
+LONGEST = (
+    "tests/test_main_job.py",
+    "tests/tui/test_hostile.py",
+    "tests/capture/test_scripts.py",
+    "tests/tui/test_bytes.py",
+    "tests/hashing/test_resume.py",
+    "tests/tui/test_runs_view.py",
+    "tests/cli/test_queue.py",
+    "tests/cli/test_hostile.py",
+    "tests/runner/test_archive.py",
+    "tests/test_records_attempts.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others as they are; xdist keeps this order with --no-loadscope-reorder."""
+    place = {name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
+
+
 @dataclass(frozen=True)
 class Cli:
     """`mlhub` as a user runs it: a process of its own, in an environment of its own."""
