@@ -8,7 +8,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlhub.compare.configs import canonical, flatten, is_seed, of_command, seed_groups, table
+from mlhub.arguments import of_command
+from mlhub.compare.configs import canonical, flatten, is_seed, seed_groups, table
 from tests.compare.conftest import make_run
 
 keys = st.text(max_size=4)
@@ -106,6 +107,14 @@ def test_runs_that_differ_in_nothing_but_the_seed_are_a_group():
     configs = [{"lr": 1, "seed": 1}, {"lr": 1, "seed": 2}, {"lr": 2, "seed": 1}]
     runs = [make_run(index, config=config) for index, config in enumerate(configs, 1)]
     assert seed_groups(runs, {run.id: flatten(run.config) for run in runs}) == [(1, 2)]
+
+
+def test_one_of_a_group_may_have_the_seed_of_its_program():
+    configs = [{"lr": 1, "seed": 2}, {"lr": 1}, {"lr": 2}, {"lr": 1, "seed": 3}]
+    runs = [make_run(index, config=config) for index, config in enumerate(configs, 1)]
+    flats = {run.id: flatten(run.config) for run in runs}
+    assert seed_groups(runs, flats) == [(2, 1, 4)]
+    assert seed_groups([*runs, make_run(5, config={"lr": 1})], flats | {5: {"lr": 1}}) == [(1, 4)]
 
 
 def test_runs_without_a_seed_are_no_group():

@@ -67,6 +67,45 @@ def test_html_sorts_by_each_column_and_needs_nothing_from_outside():
         assert f"body:has(#s{at}:checked) tbody tr {{ order: var(--s{at}); }}" in text
 
 
+def test_markdown_says_the_delta_to_the_baseline():
+    assert (
+        "| val/acc ↑ | 0.1 | **0.15** (+50.0%) |"
+        in to_markdown(
+            make_sheet(compare([make_run(1, metrics={"val/acc": 0.1}), make_run(2, metrics={"val/acc": 0.15})]), _took)
+        ).splitlines()
+    )
+
+
+@given(st.sampled_from("=+-@＝\t\r") | st.just("-1+"), st.text(max_size=5))
+def test_no_cell_of_csv_is_a_formula(first, rest):
+    run = make_run(1, name=first + rest, tags=[first + rest], config={first + rest: first + rest})
+    for row in csv.reader(io.StringIO(to_csv(compare([run], everything=True), _took))):
+        assert not any(cell[:1] and cell[0] in "=+-@＝\t\r" and not _is_number(cell) for cell in row), row
+
+
+def _is_number(cell):
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def test_negative_numbers_stay_numbers():
+    rows = list(csv.reader(io.StringIO(to_csv(compare([make_run(1, metrics={"x": -1.5})]), _took))))
+    assert rows[1][rows[0].index("x")] == "-1.5"
+
+
+@given(st.text(max_size=12))
+def test_no_control_character_of_theirs_is_left(text):
+    hostile = f"\x1b]0;x\x07{text}\u202e\x9b31m"
+    run = make_run(1, name=hostile, metrics={hostile: 1.0}, config={hostile: hostile}, tags=[hostile], host=hostile)
+    found = compare([run], everything=True)
+    sheet = make_sheet(found, _took)
+    for shown in (to_markdown(sheet), to_csv(found, _took), to_html(sheet, "t")):
+        assert not set(shown) & {"\x1b", "\x07", "\x9b", "\u202e", "\x00"}
+
+
 class _Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

@@ -259,7 +259,7 @@ def _protocols(choice: _Choice) -> dict[int, str]:
 
 def _flats(choice: _Choice) -> dict[int, Flat]:
     """Of runs without a configuration of ours what their command line says."""
-    from mlhub.compare.configs import of_command
+    from mlhub.arguments import of_command
     from mlhub.runner.folder import read_spec
 
     found: dict[int, Flat] = {}

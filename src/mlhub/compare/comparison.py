@@ -132,7 +132,7 @@ def compare(
 ) -> Comparison:
     """Compare runs. `baseline`: a run's id, else the first one's; `everything`: keys that don't differ, too.
 
-    `flats`: configurations as dotted keys, of runs whose own is not all there is to say (`configs.of_command`).
+    `flats`: configurations as dotted keys, of runs whose own is not all there is to say (`mlhub.arguments`).
     `values`: of each run the metrics that count in place of its summary (`use="at"`). `protocols`: by which one a run
     was measured; metrics of several protocols are several metrics, `name [protocol]`. `wanted`: which metrics, by name.
     `adapters`: those of the runs, by name: they know which way a metric is good, and which matter.

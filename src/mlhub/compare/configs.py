@@ -42,40 +42,6 @@ def _part(key: object) -> str:
     return word if word and not set(word) & set('.[]"') else json.dumps(word, ensure_ascii=False)
 
 
-def of_command(argv: Sequence[str]) -> Flat:
-    """What a command line sets: `--lr 1e-3`, `--lr=1e-3`, `lr=1e-3`, `--flag`; the other words as `argument 1`, ….
-
-    For runs that have no configuration of ours. Values stay text, but for numbers.
-    """
-    found: Flat = {}
-    count, index = 0, 1
-    while index < len(argv):
-        word = argv[index]
-        index += 1
-        key, equals, value = word.partition("=")
-        if word.startswith("-") and key.strip("-") and not _is_number(word):
-            if not equals and index < len(argv) and (not argv[index].startswith("-") or _is_number(argv[index])):
-                equals, value = "=", argv[index]
-                index += 1
-            found[key.lstrip("-")] = _value(value) if equals else True
-        elif equals and re.fullmatch(r"[+~]*[\w./@-]+", key):
-            found[key.lstrip("+~")] = _value(value)
-        else:
-            count += 1
-            found[f"argument {count}"] = word
-    return found
-
-
-def _is_number(word: str) -> bool:
-    return not isinstance(_value(word), str)
-
-
-def _value(word: str) -> int | float | str:
-    if re.fullmatch(r"[+-]?\d{1,18}", word):
-        return int(word)
-    return float(word) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", word) else word
-
-
 def canonical(value: Any) -> object:  # noqa: ANN401 - whatever JSON holds
     """Something hashable that is equal for equal values: 1 and 1.0 are, 1 and true are not, NaN is itself."""
     if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN
@@ -144,11 +110,19 @@ def is_seed(key: str) -> bool:
 
 
 def seed_groups(runs: Sequence[Run], flats: Mapping[int, Flat]) -> list[tuple[int, ...]]:
-    """Ids of runs, two or more, that have a seed and are of one kind and one configuration but for the seed."""
+    """Ids of runs, two or more, that are of one kind and one configuration but for the seed.
+
+    One of them may be without: its seed is the program's own.
+    """
     found: dict[object, list[int]] = {}
+    seedless: dict[object, list[int]] = {}
     for run in runs:
         flat = flats.get(run.id, {})
-        if any(is_seed(key) for key in flat):
-            rest = frozenset((key, canonical(value)) for key, value in flat.items() if not is_seed(key))
-            found.setdefault((run.kind, rest), []).append(run.id)
+        rest = frozenset((key, canonical(value)) for key, value in flat.items() if not is_seed(key))
+        place = found if len(rest) < len(flat) else seedless
+        if flat:
+            place.setdefault((run.kind, rest), []).append(run.id)
+    for key, ids in found.items():
+        if len(seedless.get(key, ())) == 1:
+            ids[:0] = seedless[key]
     return [tuple(ids) for ids in found.values() if len(ids) > 1]

@@ -1,9 +1,7 @@
-"""A comparison as the contract's JSON, as Markdown and as CSV. Outside text in it is cleaned, and stays data."""
+"""A comparison as the contract's JSON, and its values as texts: cleaned, escaped, never a formula or markup."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import re
@@ -111,50 +109,6 @@ def facts(took: Callable[[Run], float | None]) -> list[tuple[str, Callable[[Run]
     ]
 
 
-def rows(found: Comparison, took: Callable[[Run], float | None]) -> list[tuple[str, str, list[str]]]:
-    """Section, name and a text per run, then one per group over seeds. Metrics as numbers, the best not marked."""
-    blank = [""] * len(found.seeds)
-    result = [("run", name, [*map(say, found.runs), *blank]) for name, say in facts(took)]
-    for key, values in found.config.items():
-        texts = [value_text(values[run.id]) if run.id in values else MISSING for run in found.runs]
-        result.append(("config", one_line(key), [*texts, *blank]))
-    for metric in found.metrics:
-        texts = [metric_text(metric.values.get(run.id)) for run in found.runs]
-        result.append(
-            ("metric", one_line(metric.name), [*texts, *(spread_text(metric.spread(s)) for s in found.seeds)])
-        )
-    return result
-
-
-def heads(found: Comparison) -> list[str]:
-    """The names of the columns of `rows`: the runs', then the groups' over seeds."""
-    names = {run.id: one_line(run.name) for run in found.runs}
-    return [*names.values(), *(f"seeds of {names[ids[0]]}" for ids in found.seeds)]
-
-
-def to_markdown(found: Comparison, took: Callable[[Run], float | None]) -> str:
-    """A table a forge or a paper's notes show: the best value bold, its delta to the baseline beside each."""
-    metrics = iter(found.metrics)
-    lines = [["", *heads(found)], ["---"] * (1 + len(found.runs) + len(found.seeds))]
-    for section, name, texts in rows(found, took):
-        cells = [escaped(text) for text in texts]
-        arrow = ""
-        if section == "metric":
-            metric = next(metrics)
-            arrow = {"max": " ↑", "min": " ↓"}.get(str(metric.direction), "")
-            for place, run in enumerate(found.runs):
-                cells[place] = _with_delta(found, metric, run.id, cells[place])
-        lines.append([escaped(name) + arrow, *cells])
-    lines[0] = [escaped(text) for text in lines[0]]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _with_delta(found: Comparison, metric: Metric, run_id: int, text: str) -> str:
-    shown = f"**{text}**" if run_id in metric.winners else text
-    delta = metric.delta(run_id, found.baseline)
-    return f"{shown} ({delta_text(delta)})" if delta and delta.value else shown
-
-
 def delta_text(delta: Delta) -> str:
     """`+1.2 %`, or the difference itself where the baseline is 0."""
     if delta.percent is None:
@@ -165,25 +119,6 @@ def delta_text(delta: Delta) -> str:
 def escaped(text: str) -> str:
     """Outside text that Markdown is not to read as markup, a link, HTML or another cell."""
     return re.sub(r"([\\`*_\[\]<>|~#!&])", r"\\\1", text)
-
-
-def to_csv(found: Comparison, took: Callable[[Run], float | None]) -> str:
-    """A line a row: section, name, direction, best, and a column per run; numbers in full, missing ones empty."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(map(safe_cell, ["section", "name", "direction", "best", *heads(found)]))
-    metrics = iter(found.metrics)
-    names = {run.id: run.name for run in found.runs}
-    for section, name, texts in rows(found, took):
-        cells: list[object] = ["" if text == MISSING else text for text in texts]
-        way = best = ""
-        if section == "metric":
-            metric = next(metrics)
-            way, best = metric.direction or "", " ".join(names[run_id] for run_id in metric.best)
-            values = [metric.values.get(run.id) for run in found.runs]
-            cells[: len(values)] = ["" if value is None else repr(value) for value in values]
-        writer.writerow([safe_cell(cell) for cell in (section, name, way, one_line(best), *cells)])
-    return out.getvalue()
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-inf")

@@ -239,8 +239,11 @@ def _of_archive(paths: RunPaths) -> Summary | None:
     return read_summary(paths)
 
 
-def _followed(paths: RunPaths, run: Run) -> bool:
-    """Take in what the program printed, where no sampler does; False if there is more of an ended run to come."""
+def take_in(paths: RunPaths, run: Run) -> bool:
+    """Take in what the program printed, where no sampler does; False if there is more of an ended run to come.
+
+    For who reads the file of metrics itself; who reads the summary of `refresh` or `glance` has it so.
+    """
     if run.active and (run.status != "running" or lock.held(str(paths.attempt(run.attempt).root / _SAMPLER))):
         return True
     from mlhub.runner.follow import catch_up
@@ -252,12 +255,15 @@ def _take_parameters(store: Store, run: Run, paths: RunPaths) -> None:
     """What the program itself calls its hyperparameters becomes the config of a run that was started without one."""
     if not paths.capture.exists():
         return
-    from mlhub.runner.folder import read_json
+    from mlhub.arguments import with_arguments
+    from mlhub.runner.folder import read_json, read_spec
 
     found = record.part(read_json(paths.capture), "parameters")
     if found:
+        command = read_spec(paths).get("command")
+        argv = [str(word) for word in command] if isinstance(command, list) else []
         with suppress(StoreError):
-            store.set_config(run, found)
+            store.set_config(run, with_arguments(found, argv))
 
 
 def fold_summary(store: Store, run: Run) -> Run | None:
@@ -265,7 +271,7 @@ def fold_summary(store: Store, run: Run) -> Run | None:
     paths = store.home.run(run.id)
     if not run.config:
         _take_parameters(store, run, paths)
-    whole = _followed(paths, run)
+    whole = take_in(paths, run)
     try:
         summary, offset = summarise(paths.metrics, run.summary, run.summary_offset)
         if not run.active and offset == run.summary_offset == 0:  # of a rebuilt row: its metrics may be compacted

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rich.text import Text
 from textual.widgets import Static
 
-from mlhub.compare import render
+from mlhub.arguments import of_command
+from mlhub.compare import tables
 from mlhub.compare.comparison import compare
-from mlhub.compare.configs import of_command
 from mlhub.files import replace_bytes
 from mlhub.runner.reconcile import elapsed
 from mlhub.text import fit, one_line, size, width
@@ -40,7 +40,7 @@ _TITLE, _NAME, _NAME_BESIDE = 18, 30, 22
 _CLIPBOARD = 74_000
 #: how many runs are marked where none of a group is under the cursor
 _NEWEST = 5
-_FORMATS = {"markdown": ("Markdown", "md", render.to_markdown), "csv": ("CSV", "csv", render.to_csv)}
+_FORMATS = {"markdown": ("Markdown", "md"), "csv": ("CSV", "csv")}
 
 
 class CompareView(View):
@@ -278,8 +278,11 @@ class CompareView(View):
         self.run_worker(lambda: self._write(form, found), thread=True, exit_on_error=False)
 
     def _write(self, form: str, found: Comparison) -> None:
-        title, ending, to_text = _FORMATS[form]
-        text = to_text(found, elapsed)
+        title, ending = _FORMATS[form]
+        if form == "csv":
+            text = tables.to_csv(found, elapsed)
+        else:
+            text = tables.to_markdown(make_sheet(found, elapsed, together=False))
         path = self.model.home.root / "exports" / f"compare.{ending}"
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
