@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mlhub.cli.hub import Hub
+    from mlhub.paths import AttemptPaths
     from mlhub.store.runs import Run
 
 #: between two glances, which cost microseconds, and two looks at the truth, for what ended without a word
@@ -45,6 +46,7 @@ class Waiting:
                 self._due = time.monotonic() + _LOOK_SECONDS
             else:
                 self._glance()
+        self._reopen()
         return self.ended[before:]
 
     def _look_at_all(self) -> None:
@@ -60,7 +62,6 @@ class Waiting:
         except StoreError as error:
             self._tell_trouble(error.message)
             self._from_folders()
-            self._reopen()
 
     def _newer(self, run: Run, found: dict[int, Run]) -> Run:
         """The row; or what its folder says, where that is an end which could not be written down."""
@@ -84,9 +85,11 @@ class Waiting:
     def _from_folders(self) -> None:
         from mlhub.runner.reconcile import settle
 
-        for run in list(self.left.values()):
-            if run.active and self.hub.home.run(run.id).attempt(run.attempt).exit.exists():
-                self._see(settle(self.hub.store, run))
+        ended = {run.id for run in self.left.values() if run.active and self._attempt(run).exit.exists()}
+        self._each(lambda run: settle(self.hub.store, run) if run.id in ended else run)
+
+    def _attempt(self, run: Run) -> AttemptPaths:
+        return self.hub.home.run(run.id).attempt(run.attempt)
 
     def _each(self, look: Callable[[Run], Run]) -> None:
         from mlhub.errors import NotFoundError
@@ -94,8 +97,9 @@ class Waiting:
         for run in list(self.left.values()):
             try:
                 self._see(look(run))
-            except NotFoundError:
-                self.gone.append(self.left.pop(run.id))
+            except NotFoundError:  # a folder without a row: the database is being made anew from the folders
+                if not self.hub.home.run(run.id).root.exists():
+                    self.gone.append(self.left.pop(run.id))
 
     def _see(self, run: Run) -> None:
         if is_over(run):
@@ -119,9 +123,13 @@ class Waiting:
         try:
             self.hub.store.check_current()
         except MlhubError:
+            try:
+                new = open_hub()
+            except MlhubError as error:  # it may come back; the folders are looked at meanwhile
+                self._tell_trouble(error.message)
+                return
             self.hub.store.close()
-            self.hub = open_hub()
-            self._mark = None
+            self.hub, self._mark = new, None
 
 
 def is_over(run: Run) -> bool:
