@@ -66,10 +66,11 @@ def metrics_table(
     """
     _require()
     from mlhub.runner import archive
-    from mlhub.runner.reconcile import refresh
+    from mlhub.runner.reconcile import settle, take_in
 
-    found = refresh(store, store.find(str(run)))
+    found = store.find(str(run))
     paths = store.home.run(found.id)
+    take_in(paths, settle(store, found) if found.active else found)
     wanted = None if names is None else [names] if isinstance(names, str) else [*names]
     building = _Building(wanted, found.name)
     with archive.opened(paths.system if system else paths.metrics) as path:
@@ -168,12 +169,15 @@ def _pieces(path: Path) -> Iterator[tuple[Table, int, int | None]]:
     starts, ends = [0, *(mark.offset for mark in marks)], [*(mark.offset for mark in marks), last]
     for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
         most = min((mark.step for mark in marks[index:]), default=None)
-        for data in _lines(path, start, end):
+        for data in read_lines(path, start, end):
             yield decoder.read(data), marks[index - 1].attempt if index else 1, most
 
 
-def _lines(path: Path, start: int, end: int) -> Iterator[bytes]:
-    """Whole lines from byte `start` to `end`, where lines begin. One that is too long is passed over."""
+def read_lines(path: Path, start: int, end: int) -> Iterator[bytes]:
+    """Whole lines from byte `start` to `end`, where lines begin, some megabytes of them at a time.
+
+    One that is too long to be a record is passed over. Raises OSError.
+    """
     if start >= end:
         return
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:

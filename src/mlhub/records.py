@@ -252,7 +252,7 @@ def read_records(path: Path, offset: int = 0, limit: int = 1 << 24) -> tuple[lis
         if len(data) == limit and b"\n" not in data:
             data += file.readline()
     end = data.rfind(b"\n") + 1
-    return list(_objects(data[:end])), offset + end
+    return list(decode_lines(data[:end])), offset + end
 
 
 def current_records(path: Path) -> Iterator[dict[str, object]]:
@@ -362,7 +362,8 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _objects(data: bytes) -> Iterator[dict[str, object]]:
+def decode_lines(data: bytes) -> Iterator[dict[str, object]]:
+    """The records among whole lines; what is no JSON object is passed over."""
     for line in data.split(b"\n"):
         if not line:
             continue

@@ -139,3 +139,25 @@ def test_words_that_do_not_go_together_are_wrong_usage(logged: Cli, arguments: l
 def test_a_run_without_metrics_gives_nothing(cli: Cli, form: str) -> None:
     cli("run", "--wait", "--", "true")
     assert cli("metrics", "--format", form).stdout == ""
+
+
+def test_lines_that_a_terminal_or_a_parser_would_not_like_are_spelled_anew(logged: Cli) -> None:
+    text = '{"step": 1, "a": 1}\n{"step":2,"é":2}\n\n[1]\n{"step":3,"\x7f":1}\n{"step":4,"attempt":9}\n{"torn'
+    (logged.home / "runs" / "1" / "metrics.jsonl").write_text(text)
+    assert logged("metrics").stdout == '{"step":1,"a":1}\n{"step":2,"\\u00e9":2}\n{"step":3,"\\u007f":1}\n'
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_table_of_too_many_metrics_is_refused_and_lines_are_not(logged: Cli, tmp_path: Path, form: str) -> None:
+    write(logged, [{"step": step} | {f"m{step}.{n}": n for n in range(4000)} for step in range(3)])
+    said = logged("metrics", "--format", form, "-o", str(tmp_path / "out"), code=1).stderr
+    assert "more than 10000 metrics" in said
+    assert "--only" in said
+    assert not (tmp_path / "out").exists()
+    assert len(logged("metrics").stdout.splitlines()) == 3
+    logged("metrics", "--format", form, "-o", str(tmp_path / "out"), "--only", "m1.*")
+
+
+def test_what_a_program_printed_at_its_end_is_exported_too(cli: Cli) -> None:
+    cli("run", "--wait", "--", "printf", '{"step":1,"a":2}')
+    assert json.loads(cli("metrics").stdout)["a"] == 2
