@@ -11,14 +11,46 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from mlhub.errors import UsageError
+from mlhub.errors import ConfigError, UsageError
 from mlhub.projects import registry
 from mlhub.projects.add import add
+from mlhub.settings import Settings
+from mlhub.store.store import Store
+from mlhub.tui.acting.rerun import changes, form_of, start
 from tests.projects.conftest import git
 
 if TYPE_CHECKING:
     from mlhub.paths import Home
     from tests.conftest import Cli
+
+
+LIGHTNING = """\
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LightningCLI
+from torch.utils.data import DataLoader
+
+
+class Model(LightningModule):
+    def __init__(self, lr: float = 0.1) -> None:
+        super().__init__()
+        self.lr = lr
+        self.layer = torch.nn.Linear(2, 1)
+
+    def training_step(self, batch, index):
+        self.log("train_loss", self.lr, on_step=False, on_epoch=True)
+        return self.layer(batch).mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+    def train_dataloader(self):
+        return DataLoader(torch.ones(8, 2), batch_size=2)
+
+
+if __name__ == "__main__":
+    LightningCLI(Model, seed_everything_default=1)
+"""
 
 
 @pytest.fixture
@@ -245,3 +277,36 @@ def test_which_script_is_asked_where_two_could_be_meant(cli: Cli, project: Path)
     cli("project", "set", "model", "--script", "two.py")
     assert cli.json("run", "model:base", "--dry-run")["command"][1] == "two.py"
     assert "no such file" in cli("project", "set", "model", "--script", "../x.py", code=2).stderr
+
+
+def test_the_screens_form_takes_other_values_and_new_keys(cli: Cli, project: Path) -> None:
+    run = cli.json("run", "model:base", "--wait")
+    settings = Settings.load({"MLHUB_HOME": str(cli.home)})
+    store = Store.open(settings.to_home())
+    form = form_of(store, store.find(run["name"]))
+    text = form.text.replace("seed: 1\n", "seed: 9\n  extra: {deep: 2}\n")
+    assert {"seed 1 → 9", "+extra.deep null → 2"} <= set(changes(form, text).split(", "))
+    start(store, settings, form, text)
+    again = cli.json("wait", "@last", code=None)
+    started = again[0] if isinstance(again, list) else again
+    assert printed(cli, started)["config"] == run["config"] | {"seed": 9, "extra": {"deep": 2}}
+    with pytest.raises(ConfigError, match="is missing"):
+        changes(form, form.text.replace("  seed: 1\n", ""))
+    store.close()
+
+
+@pytest.mark.slow
+def test_a_lightning_cli_gets_its_config_and_its_loss_is_compared(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "lit"
+    (folder / "configs").mkdir(parents=True)
+    (folder / "fit.py").write_text(LIGHTNING)
+    (folder / "configs" / "base.yaml").write_text(
+        "trainer: {max_epochs: 1, accelerator: cpu, logger: false, enable_progress_bar: false}\nmodel: {lr: 1e-2}\n"
+    )
+    cli("project", "add", str(folder), "--venv", sys.prefix)
+    run = cli.json("run", "lit:base", "model.lr=0.5", "+trainer.limit_train_batches=3", "--wait")
+    assert run["status"] == "completed", Path(run["dir"], "output.log").read_text()
+    assert run["adapter"] == "lightning"
+    assert run["config"]["model"] == {"lr": 0.5}
+    assert run["summary"]["train_loss"]["last"] == 0.5  # which is what the model logs: its lr, as it got it
+    assert "train_loss" in cli("ls").stdout.splitlines()[0]

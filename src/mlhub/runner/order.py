@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: an environment is 2 MB at most (the kernel's own limit), and JSON may take six bytes for one of it
 _LIMIT = 16 << 20
 #: secrets of mlhub itself, stored with no run: one that waits has them from config.toml only
-_OF_MLHUB = ("MLHUB_NOTIFY", "MLHUB_DATABASE_URL")
+_OF_MLHUB = ("MLHUB_NOTIFY", "MLHUB_DATABASE_URL", "MLHUB_GIT_TOKEN")
 #: of the run that an order was given in; they would be wrong in this one
 _NOT_PASSED_ON = ("MLHUB_CONFIG", "MLHUB_RUN_TOKEN", "MLHUB_ATTEMPT", "MLHUB_RUN_ID", "MLHUB_RUN_DIR")
 
