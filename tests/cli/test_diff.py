@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conftest import make_cli
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Cli
 
 
-@pytest.fixture
-def two(cli: Cli) -> Cli:
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """Two runs that have ended; read-only."""
+    cli = make_cli(tmp_path_factory.mktemp("both") / "home")
     cli("run", "--wait", "--name", "otter", "--", "sh", "-c", "echo same; echo 'loss 0.25 in 3 s'")
     cli("run", "--wait", "--name", "newt", "--", "sh", "-c", "echo same; echo 'loss 0.5 in 9 s'; exit 3", code=1)
     return cli
+
+
+@pytest.fixture
+def two(both: Cli, tmp_path: Path) -> Cli:
+    """The same, to be changed."""
+    shutil.copytree(both.home, tmp_path / "home")
+    return make_cli(tmp_path / "home")
 
 
 def change_spec(cli: Cli, run: int, **facts: Any) -> None:
@@ -92,8 +107,6 @@ def test_code_is_what_the_two_runs_have_on_record(cli: Cli) -> None:
 
 
 def _with_python(cli: Cli) -> dict[str, str]:
-    import sys
-
     return cli.environment | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
 
 

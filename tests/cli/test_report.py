@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mlhub.cli.report import check_target
 from tests.conftest import make_cli
 from tests.hashing.conftest import world
-from tests.report.conftest import Reported, reported
+from tests.report.conftest import CRAB, Reported, reported
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,16 +22,17 @@ __all__ = ["reported", "world"]
 
 
 def test_a_report_may_be_written_over_and_nothing_else_is(reported: Reported, tmp_path: Path) -> None:
-    for name, form in (("a.html", ()), ("a.md", ("--md",))):
-        path = tmp_path / name
-        reported.cli("report", "1", *form, "-o", str(path))
-        reported.cli("report", "1", *form, "-o", str(path))
-        path.write_text("my notes")
-        done = reported.cli("report", "1", *form, "-o", str(path), code=1)
-        assert "is no report of mlhub's" in done.stderr
-        assert path.read_text() == "my notes"
-        reported.cli("report", "1", *form, "-o", str(path), "--force")
-        assert path.read_text() != "my notes"
+    page, notes = tmp_path / "a.html", tmp_path / "a.md"
+    shutil.copy(reported.path, page)
+    check_target(page, force=False)
+    reported.cli("report", "1", "--md", "-o", str(notes))
+    check_target(notes, force=False)
+    notes.write_text("my notes")
+    done = reported.cli("report", "1", "--md", "-o", str(notes), code=1)
+    assert "is no report of mlhub's" in done.stderr
+    assert notes.read_text() == "my notes"
+    reported.cli("report", "1", "--md", "-o", str(notes), "--force")
+    assert notes.read_text().startswith("# Run otter")
 
 
 def test_a_place_that_can_not_be_written_is_said_at_once(reported: Reported, tmp_path: Path) -> None:
@@ -59,8 +61,8 @@ def test_values_at_a_place_and_only_some_metrics(reported: Reported) -> None:
 
 
 def test_one_run_alone_is_reported_too(reported: Reported) -> None:
-    text = reported.cli("report", "crab", "-o", "-").stdout
-    assert "<h1>Run crab</h1>" in text
+    text = reported.cli("report", CRAB, "-o", "-").stdout
+    assert "<h1>Run &lt;img src=x" in text
     assert "exit code 3" in text
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: text that would run, load or break out of an element, were it not escaped
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">'\"--></style></title>"
 
+#: the name of a run, within what --name takes
+CRAB = "<img src=x onerror=document.title=1>"
+
 
 @dataclass(frozen=True)
 class Reported:
@@ -53,10 +56,10 @@ def curve(best: float, *, bad: int | None = None) -> list[dict[str, object]]:
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Reported:
     folder = tmp_path_factory.mktemp("reported")
     cli = make_cli(folder / "home")
-    curves = {"otter": curve(0.75), "newt": curve(0.5, bad=1000), "crab": curve(0.25)[:1]}
+    curves = {"otter": curve(0.75), "newt": curve(0.5, bad=1000), CRAB: curve(0.25)[:1]}
     for rate, (name, records) in enumerate(curves.items(), 1):
         # a program that logs, says something and ends: sh's $0 is the file, $1 what it says
-        file, end = written(folder / f"{name}.jsonl", records), 3 * (name == "crab")
+        file, end = written(folder / f"{rate}.jsonl", records), 3 * (name == CRAB)
         program = f'cat "$0" >> "$MLHUB_RUN_DIR/metrics.jsonl"; echo first line; printf "%s\\n" "$1"; exit {end}'
         command = ("sh", "-c", program, str(file), HOSTILE, "--lr", f"0.{rate}")
         cli("run", "--wait", "--name", name, "--tag", "t", "--", *command, code=1 if end else 0)

@@ -202,7 +202,9 @@ def _code(found: Contents) -> Iterator[Child]:
         elif code.how == "unknown":
             yield from notes
         else:
-            count = f"{len(code.files)} files" if code.how == "trees" else "uncommitted changes"
+            count = (
+                f"{len(code.files)} file{'s' * (len(code.files) > 1)}" if code.how == "trees" else "uncommitted changes"
+            )
             yield fold(f"Code: {baseline} → {who} ({count})", *notes, diff(code.text))
 
 

@@ -221,7 +221,7 @@ def _facts(part: RunPart) -> dict[str, str]:
 def _commit(git: Mapping[str, Any]) -> str:
     changed = " with uncommitted changes" if git.get("dirty") else ""
     untracked = git.get("untracked")
-    more = f", {len(untracked)} untracked files" if isinstance(untracked, list) and untracked else ""
+    more = f", untracked files: {len(untracked)}" if isinstance(untracked, list) and untracked else ""
     return f"{_text(git.get('commit'))[:12] or 'no commit yet'}{changed}{more}"
 
 
