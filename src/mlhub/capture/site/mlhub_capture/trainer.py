@@ -258,6 +258,8 @@ def _metrics(trainer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], direct
     step = args[1] if len(args) > 1 else kwargs.get("step")
     values: dict[str, float] = {}
     _flatten(metrics or {}, values)
+    if direct and values.get("hp_metric") == -1:  # the placeholder of Lightning's TensorBoardLogger, measured by nobody
+        del values["hp_metric"]
     epoch = values.pop("epoch", None)
     if step is None:
         step = values.pop("step", None)
