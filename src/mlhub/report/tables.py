@@ -176,7 +176,7 @@ def environment(found: Contents) -> list[Table]:
     for place, part in enumerate(found.parts):
         for name, text in _facts(part).items():
             facts.setdefault(name, [MISSING] * len(found.parts))[place] = text or MISSING
-    order = list(dict.fromkeys(name for part in found.parts for name in _facts(part)))
+    order = [name for name, texts in facts.items() if set(texts) != {MISSING}]
     shared = [name for name in order if len(set(facts[name])) == 1]
     made: list[Table] = []
     if shared:
@@ -210,6 +210,7 @@ def _facts(part: RunPart) -> dict[str, str]:
         memory = machine.get("memory_kb")
         facts |= {
             "GPUs": ", ".join(f"{gpus.count(name)} × {name}" for name in dict.fromkeys(gpus) if name) or "none",
+            "GPU driver": _text(machine.get("driver")),
             "processor": f"{_text(machine.get('cpu'))}, {_text(machine.get('cores'))} cores",
             "memory": size(1024 * memory) if isinstance(memory, int) else "",
             "host": _text(machine.get("host")),

@@ -185,6 +185,7 @@ def hardware() -> dict[str, Any]:
         "cpu": _first_match("/proc/cpuinfo", r"^model name\s*:\s*(.+)$"),
         "cores": len(os.sched_getaffinity(0)),
         "memory_kb": int(_first_match("/proc/meminfo", r"^MemTotal:\s*(\d+)") or 0) or None,
+        "driver": _first_match("/proc/driver/nvidia/version", r"Kernel Module\s+(?:for \S+\s+)?(\d[\d.]+)"),
         "gpus": [
             _first_match(str(file), r"^Model:\s*(.+)$")
             for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
