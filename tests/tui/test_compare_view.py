@@ -136,7 +136,9 @@ async def test_enter_shows_the_curves_of_the_run(ran):
         assert pilot.app.model.selection.focus == 3
 
 
-@pytest.mark.parametrize(("key", "ending", "start"), [("y", "md", "|  | one | three |"), ("v", "csv", "section,name,")])
+@pytest.mark.parametrize(
+    ("key", "ending", "start"), [("y", "md", "|  | one | three |"), ("v", "csv", "id,name,status,")]
+)
 async def test_a_copy_is_in_the_clipboard_and_in_a_file(ran, key, ending, start):
     async with open_top(ran.home, (80, 24)) as pilot:
         await _compare(pilot, 1, 3)

@@ -11,6 +11,7 @@ from textual.widgets import Static
 from mlhub.arguments import of_command
 from mlhub.compare import tables
 from mlhub.compare.comparison import compare
+from mlhub.compare.sheet import make_sheet
 from mlhub.files import replace_bytes
 from mlhub.runner.reconcile import elapsed
 from mlhub.text import fit, one_line, size, width
