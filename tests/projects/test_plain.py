@@ -130,3 +130,10 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "c.yaml")
     with pytest.raises(ConfigError, match="can't be read"):
         load_plain(tmp_path / "c.yaml")
+
+
+def test_what_a_program_composes_itself_is_kept_as_far_as_it_can_be_said(tmp_path: Path) -> None:
+    file = config(tmp_path, "lr: 0.1\n")
+    overrides = ["model=big", "model.width=3", "++a.b=1", "~gone", "lr=[", "lr=0.5"]
+    found = load_plain(file, overrides, free=True).tree()
+    assert found == {"lr": 0.5, "model": "big", "model.width": "3", "a": {"b": 1}}

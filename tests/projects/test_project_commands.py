@@ -161,7 +161,9 @@ def test_commit_and_branch_are_recorded(cli: Cli, bare: Path) -> None:
     work = cli.home / "projects" / "cloned"
     assert facts["git"]["commit"] == git(work, "rev-parse", "HEAD")
     assert facts["git"]["branch"] == "dev"
-    assert facts["project"] == "cloned"
+    for file in cli.home.glob("mlhub.db*"):
+        file.unlink()
+    assert cli.json("ls")[0] == cli.json("ls")[0] | {"project": "cloned", "adapter": "command"}  # made anew of the files
 
 
 def test_a_secret_in_a_config_reaches_the_script_and_no_list(cli: Cli, project: Path) -> None:

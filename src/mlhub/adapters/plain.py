@@ -54,9 +54,22 @@ def load_plain(path: Path, overrides: Sequence[str] = (), *, free: bool = False)
         raise ConfigError(f"{path}: {odd!r} is no name of a key", "Put it in quotes.")
     tree = _copied(tree)
     for override in overrides:
-        set_key(tree, override, free=free)
+        if free:
+            _compose(tree, override)
+        else:
+            set_key(tree, override)
     same = not overrides and path.suffix != ".json"
     return PlainConfig(_plain(tree), text if same else dump(tree))
+
+
+def _compose(tree: dict[str, Any], override: str) -> None:
+    """What can be said here of a change that the program makes itself: `model=big` may choose a file of many keys."""
+    try:
+        set_key(tree, override.removeprefix("+"), free=True)
+    except UsageError:
+        key, equals, text = override.partition("=")
+        if equals and key.lstrip("+"):
+            tree[key.lstrip("+")] = text
 
 
 def set_key(tree: dict[str, Any], override: str, *, free: bool = False) -> None:

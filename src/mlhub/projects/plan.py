@@ -134,8 +134,6 @@ def _of_script(
 def _of_config(
     home: Home, project: Project, python: str, file: str, words: Sequence[str], behind: Sequence[str]
 ) -> tuple[Adapter, Invocation]:
-    if odd := next((word for word in words if "=" not in word), None):
-        raise UsageError(f"{one_line(odd)!r}: expected KEY=VALUE", "Words for the script itself go behind --.")
     script = _script_for(project)
     adapter = load.find(project.adapter or script.adapter, home)
     program = adapter.program(script.uses, with_config=True)
@@ -144,6 +142,9 @@ def _of_config(
             f"adapter {adapter.name} has no program that takes a config",
             f"mlhub run {project.name}:{script.path} -- ARG …, or another adapter: mlhub project set {project.name}",
         )
+    odd = next((word for word in words if "=" not in word), None)
+    if odd is not None and program.config != "hydra":
+        raise UsageError(f"{one_line(odd)!r}: expected KEY=VALUE", "Words for the script itself go behind --.")
     if behind and "{arguments}" not in program.command:
         raise UsageError(f"{script.path} is given its config alone", "Set keys of it instead: KEY=VALUE.")
     made = _invocation(
