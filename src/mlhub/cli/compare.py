@@ -64,10 +64,10 @@ def compare(
     A best value has a ★; an arrow says which way a metric is good. Only parameters that differ are shown.
 
     \b
-    mlhub compare                                        the newest group
-    mlhub compare base calm-otter --baseline base        two runs, the differences in percent
+    mlhub compare                               the newest group
+    mlhub compare base otter --baseline base    two runs, differences in percent
     mlhub compare --group sweep-3 --sort val/acc --limit 5
-    mlhub compare --filter "tag:paper status:completed" --metric 'val/*' --at best:val/acc
+    mlhub compare --filter tag:paper --metric 'val/*' --at best:val/acc
     mlhub compare 3 4 --plot val/acc train/loss --smooth 0.6
     mlhub compare --group sweep-3 --md -o table.md --png curves.png
     """

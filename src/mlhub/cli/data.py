@@ -11,7 +11,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mlhub.data.items import Dataset
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Data sets: list, show, prepare.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="""Data sets: list, show, prepare.
+
+\b
+mlhub data ls             which there are
+mlhub data prepare emoji  make one
+""",
+)
 
 
 @app.command("ls")
@@ -115,7 +124,7 @@ def prepare(
     """Make a data set ready, and check its images. One that is whole is left alone.
 
     \b
-    mlhub data prepare emoji    built from installed packages, nothing is downloaded
+    mlhub data prepare emoji    built from installed packages, no download
     """
     from mlhub.cli.hub import open_home
     from mlhub.cli.out import emit_json, say

@@ -37,7 +37,7 @@ def logs(
 
     \b
     mlhub logs                the newest run's
-    mlhub logs -f calm-otter  go on until it has ended; Ctrl-C leaves the run running
+    mlhub logs -f calm-otter  until it has ended; Ctrl-C leaves the run running
     mlhub logs 3 -n 20        the last 20 lines
     """
     from mlhub.cli.hub import open_hub

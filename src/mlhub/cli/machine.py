@@ -102,8 +102,8 @@ def doctor(
 
     \b
     mlhub doctor
-    mlhub doctor --fix        close the home, remove left-overs, end what ended runs left behind
-    mlhub doctor --rebuild    after the database was lost or damaged; the run folders are the truth
+    mlhub doctor --fix        close the home, end and remove left-overs
+    mlhub doctor --rebuild    the database anew, from the runs' folders
     mlhub doctor --unit > ~/.config/systemd/user/mlhub-queue.service
     """
     from mlhub.cli.hub import open_home

@@ -10,7 +10,11 @@ import typer
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Notices of failed runs and alerts, through apprise URLs (Slack, Discord, mail …).",
+    help="""Notices of failed runs and alerts, through apprise URLs (Slack, Discord, mail …).
+
+\b
+mlhub notify test    whether they arrive
+""",
     epilog='MLHUB_NOTIFY="URL URL" or notify = "URL" in config.toml; notify_on adds completed, cancelled and warn.',
 )
 

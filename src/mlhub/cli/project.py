@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from mlhub.projects.registry import Project
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Projects: training code to run by its configs, and adapters."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="""Projects: training code to run by its configs, and adapters.
+
+\b
+mlhub project add ~/code/mine     a folder, or a git URL
+mlhub run mine:conf/base.yaml     a run of one of its configs
+""",
 )
 
 _Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
@@ -243,7 +250,7 @@ def adapters(
 
     \b
     mlhub project adapters
-    mlhub project adapters lightning    its command templates and metrics, as a file in HOME/adapters may have them
+    mlhub project adapters lightning    as a file in HOME/adapters may have it
     """
     from mlhub.adapters import load
     from mlhub.cli.hub import open_home

@@ -72,14 +72,15 @@ def run(
     """Start a run: from a preset, of a project, or any command behind `--`. It returns at once; the run goes on.
 
     \b
-    mlhub run quickstart                          a preset that ships with mlhub
-    mlhub run configs/mine.yaml training.seed=2   your own, one key changed
-    mlhub run --name base -f quickstart           named, its log followed
-    mlhub run -- python train.py --epochs 3       any command; a Lightning Trainer in it is captured
-    mlhub run --venv ../old/.venv -- python a.py  the same in another virtual environment
-    mlhub run mine:conf/base.yaml lr=1e-3         a project's config, given to its script; or mine:train.py -- ARG …
-    mlhub run --gpus 2 --after base mine.yaml     when run base has completed and two GPUs are free
-    mlhub run --queue --retries 2 mine.yaml       in its turn; resumed from its checkpoint after a crash
+    mlhub run quickstart                     a preset that ships with mlhub
+    mlhub run mine.yaml training.seed=2      your own, one key changed
+    mlhub run --name base -f quickstart      named, its log followed
+    mlhub run -- python train.py --epochs 3  any command, a Trainer captured
+    mlhub run --venv ../old -- python a.py   in another virtual environment
+    mlhub run mine:conf/base.yaml lr=1e-3    a project's config, for its script
+    mlhub run mine:train.py -- --epochs 3    a project's script, with arguments
+    mlhub run --gpus 2 --after base my.yaml  when base completed, 2 GPUs free
+    mlhub run --queue --retries 2 my.yaml    in its turn; resumed after a crash
     """
     check_grace(grace)
     check_follow(follow=follow, json=json)

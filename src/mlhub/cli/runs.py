@@ -26,7 +26,8 @@ def ls(
     \b
     mlhub ls            the newest 20
     mlhub ls -n 100 --json
-    mlhub ls --filter "status:failed started<2d cfg.training.lr>=1e-3 val/map_64>0.5 -name:test"
+    mlhub ls --filter "status:failed started<2d cfg.training.lr>=1e-3 -name:test"
+    mlhub ls --filter "val/map_64>0.5 tag:paper"    see mlhub help query
     """
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import emit_json, say

@@ -35,12 +35,12 @@ def top(
     --plain suits screen readers: whole lines, no colours. It goes on until Ctrl-C, with RUN until that has ended.
 
     \b
-    mlhub top                         the screen; ? shows the keys, q leaves, runs go on
+    mlhub top                         the screen; ? shows its keys, q leaves
     mlhub top calm-otter              with this run's curves
-    mlhub top --once                  what runs, waits and has ended, and the machine
-    mlhub top --plain --every 300     a line every five minutes and run, and all that happens
+    mlhub top --once                  what runs, waits and ended; the machine
+    mlhub top --plain --every 300     a line in five minutes; all that happens
     mlhub top --json | jq .alerts
-    mlhub top --keys                  ids for keys.toml in the home: stop = "ctrl+k"
+    mlhub top --keys                  ids for keys.toml: stop = "ctrl+k"
     """
     from mlhub.cli.hub import open_hub
     from mlhub.errors import UsageError
