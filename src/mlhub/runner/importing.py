@@ -24,6 +24,7 @@ from mlhub.runner.archive import packed
 from mlhub.runner.folder import numbered, read_spec, row_of
 from mlhub.runner.imported import Origin, origin
 from mlhub.runner.labels import LONGEST_NOTE, clean_note
+from mlhub.runner.reconcile import settle
 from mlhub.runner.staging import PREFIX, Staging, remove_rests, shown_command
 from mlhub.runner.submit import uninterrupted
 from mlhub.store.runs import Run
@@ -95,7 +96,8 @@ def _adopt(store: Store) -> None:
         paths = store.home.run(run_id)
         if run_id not in known and not paths.root.is_symlink() and origin(paths) is not None:
             run = row_of(paths.root, run_id)
-            store.restore(run) or store.restore(msgspec.structs.replace(run, name=f"{run.name}-{run_id}"))
+            if store.restore(run) or store.restore(msgspec.structs.replace(run, name=f"{run.name}-{run_id}")):
+                settle(store, run)  # how it ended stands in its folder
 
 
 class Importer:
