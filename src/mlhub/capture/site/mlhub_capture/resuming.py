@@ -23,23 +23,25 @@ def fits() -> int:
     return _fits[0]
 
 
-def arguments(fit: Any, trainer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments for `fit`, with a checkpoint if there is one to continue from; counts the call."""
+def arguments(
+    fit: Any, trainer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments for `fit`, with a checkpoint if there is one to continue from; counts the call."""
     if any(getattr(callback, "_early_exit", False) for callback in trainer.callbacks):
-        return kwargs  # a tuner's trial
+        return args, kwargs  # a tuner's trial
     _fits[0] += 1
     if record.attempt() < 2 or getattr(trainer, "fast_dev_run", False) or getattr(trainer, "ckpt_path", None):
-        return kwargs
-    signature = inspect.signature(fit)
-    if signature.bind(trainer, *args, **kwargs).arguments.get("ckpt_path") is not None:
-        return kwargs
+        return args, kwargs
+    bound = inspect.signature(fit).bind(trainer, *args, **kwargs)
+    if bound.arguments.get("ckpt_path") is not None:
+        return args, kwargs
     path = find(_fits[0])
     if path is None:
-        return kwargs
-    kwargs = dict(kwargs, ckpt_path=path)
-    if "weights_only" in signature.parameters and kwargs.get("weights_only") is None:
-        kwargs["weights_only"] = False  # the run has written it itself: hyperparameters may be of any class
-    return kwargs
+        return args, kwargs
+    bound.arguments["ckpt_path"] = path
+    if "weights_only" in bound.signature.parameters and bound.arguments.get("weights_only") is None:
+        bound.arguments["weights_only"] = False  # the run has written it itself: hyperparameters may be of any class
+    return bound.args[1:], bound.kwargs
 
 
 def find(number: int) -> str | None:

@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+import weakref
 
 from mlhub_capture import record
 
@@ -31,7 +32,7 @@ class _State:
     saving = False
     said: list[int] | None = None
     users: tuple[Any, ...] = ()  # handlers of the script's own
-    trainer: Any = None
+    trainer: Any = None  # weakly: its model may fill a GPU
     callback: Any = None
 
 
@@ -45,7 +46,7 @@ def listen(trainer: Any, callback: Any) -> None:
     if threading.current_thread() is not threading.main_thread() or _of_slurm(trainer):
         return
     before: Any = signal.getsignal(signal.SIGTERM)
-    _State.trainer, _State.callback = trainer, callback
+    _State.trainer, _State.callback = weakref.ref(trainer), weakref.ref(callback)
     if before is not _receive:
         found = getattr(before, "signal_handlers", None) or [before]
         _State.users = tuple(
@@ -72,7 +73,8 @@ def _receive(number: int, frame: Any) -> None:
         _State.asked = True
         try:
             _arm()
-            launcher = _State.trainer.strategy.launcher
+            trainer = _State.trainer()
+            launcher = trainer.strategy.launcher if trainer is not None else None
             if launcher is not None:  # who signalled us alone has not told the other ranks
                 launcher.kill(number)
         except Exception as error:
@@ -83,8 +85,10 @@ def _receive(number: int, frame: Any) -> None:
 
 def _arm() -> None:
     """Only now there is something to do at the end of a batch."""
-    _State.callback.on_train_batch_end = _at_train_batch
-    _State.callback.on_validation_batch_end = _at_validation_batch
+    callback = _State.callback()
+    if callback is not None:
+        callback.on_train_batch_end = _at_train_batch
+        callback.on_validation_batch_end = _at_validation_batch
 
 
 def _at_train_batch(trainer: Any, *_args: Any, **_kwargs: Any) -> None:

@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 import time
+import weakref
 
 from mlhub_capture import facts, record, resuming, stopping
 
@@ -83,8 +84,9 @@ class Capture:
         if not trainer.is_global_zero:
             return
         record.tell_outcome("running")
+        record.tell(package=self.package, metrics=True)  # they come from us: no file of a logger is to be followed
         told = {"parameters": facts.hyperparameters(trainer, pl_module), "trainer": facts.trainer_settings(trainer)}
-        told.update(versions=facts.versions("lightning", "pytorch_lightning"), package=self.package, metrics=True)
+        told["versions"] = facts.versions("lightning", "pytorch_lightning")
         record.tell(**{name: part for name, part in told.items() if part or name != "parameters"})
 
     @guarded
@@ -165,7 +167,7 @@ def _observe_trainers(trainer_class: Any) -> None:
 
     @functools.wraps(fit)
     def fit_resumed(self: Any, *args: Any, **kwargs: Any) -> Any:
-        kwargs = _resumed(fit, self, args, kwargs) or kwargs
+        args, kwargs = _resumed(fit, self, args, kwargs) or (args, kwargs)
         return fit(self, *args, **kwargs)
 
     trainer_class.save_checkpoint, trainer_class.fit = save_checkpoint, fit_resumed
@@ -209,6 +211,7 @@ def _rank_of(trainer: Any, path: str) -> dict[str, Any]:
     return {"kind": "script"}
 
 
+@guarded
 def _observe_loggers(trainer: Any) -> None:
     """See what the Trainer gives to its loggers, and what callbacks such as LearningRateMonitor give to the first."""
     connector = type(trainer._logger_connector)
@@ -219,17 +222,17 @@ def _observe_loggers(trainer: Any) -> None:
         if type(logger) not in _hooked:
             _hooked.add(type(logger))
             type(logger).log_metrics = _tapped(type(logger).log_metrics, _trainer_of, direct=True)
-    _trainers[:] = [trainer]
+    _last[:] = [weakref.ref(trainer)]
 
 
-#: the one that was set up last: what its first logger gets is its own
-_trainers: list[Any] = []
+#: the one that was set up last, what its first logger gets is its own; weakly: its model may fill a GPU
+_last: list[Any] = []
 #: how deep we are in the handing over of one record: to be seen once
 _depth = [0]
 
 
 def _trainer_of(logger: Any) -> Any:
-    trainer = _trainers[0] if _trainers else None
+    trainer = _last[0]() if _last else None
     return trainer if trainer is not None and logger is trainer.logger else None
 
 
