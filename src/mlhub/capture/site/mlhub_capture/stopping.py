@@ -30,6 +30,7 @@ class _State:
 
     asked = False
     saving = False
+    saved = False
     said: list[int] | None = None
     users: tuple[Any, ...] = ()  # handlers of the script's own
     trainer: Any = None  # weakly: its model may fill a GPU
@@ -176,16 +177,27 @@ def leave_at_end(trainer: Any) -> None:
 
 def leave(trainer: Any) -> NoReturn:
     """Save and end. All ranks take part: some strategies save a part on each."""
-    path = os.path.join(record.run_dir(), "checkpoints", "last.ckpt")
-    _State.saving = True
+    _save(trainer)
+    raise _exception(trainer)
+
+
+def save_after_failure(trainer: Any) -> None:
+    """Save if the signal took down what fed the training (a worker that was just starting), between two batches."""
+    if _State.asked and not _State.saved and trainer.world_size < 2:
+        progress = trainer.fit_loop.epoch_loop.batch_progress.current
+        if progress.ready == progress.completed and not _amid_step(trainer):
+            _save(trainer)
+
+
+def _save(trainer: Any) -> None:
+    _State.saving = _State.saved = True
     try:
         if trainer.global_step:
-            trainer.save_checkpoint(path)
+            trainer.save_checkpoint(os.path.join(record.run_dir(), "checkpoints", "last.ckpt"))
     except Exception as error:  # a full disk: it is to end all the same
         record.note("the checkpoint of a stop", error)
     finally:
         _State.saving = False
-    raise _exception(trainer)
 
 
 def _exception(trainer: Any) -> SystemExit:

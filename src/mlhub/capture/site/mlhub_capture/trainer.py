@@ -127,6 +127,7 @@ class Capture:
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         if isinstance(exception, SystemExit):  # a stop, or the script's own wish
             return
+        stopping.save_after_failure(trainer)
         said = record.describe_error(exception)
         if trainer.is_global_zero:
             record.tell(exception={
