@@ -85,6 +85,7 @@ def test_a_torn_file_makes_its_part_smaller_and_no_accident(reported: Reported, 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_retrieval_samples_are_what_the_runs_own_index_answers(cli: Cli, world, tmp_path: Path) -> None:
     shutil.copytree(world.home, cli.home)
     shutil.rmtree(cli.home / "runs")
