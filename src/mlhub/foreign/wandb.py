@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: records among which the run's own is looked for; it is the second
 _FIRST = 50
+_PLAIN = re.compile(rb"-?\d+\.\d+(?:e[-+]\d+)?")
 #: W&B's names of the machine's metrics -> ours, and what to multiply by
 _SYSTEM = (
     (re.compile(r"cpu"), "cpu", 1.0),
@@ -214,7 +215,11 @@ def _numbers(items: Iterable[Any]) -> Iterator[tuple[str, float]]:
     for keys, item in found:
         if media and any(tuple(keys[:length]) in media for length in range(1, len(keys))):
             continue
-        yield from _leaves(".".join(keys), _value(item))
+        name, plain = ".".join(keys), item.value_json
+        if _PLAIN.fullmatch(plain):  # most are, and JSON takes its time
+            yield name, float(plain)
+        else:
+            yield from _leaves(name, _value(item))
 
 
 def _leaves(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, float]]:
