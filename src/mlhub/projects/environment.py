@@ -222,7 +222,7 @@ def _run(command: list[str], project: Project, log: Path, lock: int, what: str) 
     env = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH")}
     done = run(command, cwd=Path(project.folder), env=env, log=log, holds=[lock])
     if done.status:
-        said = [line for line in done.lines if re.match(r"\s*(?:error|×|fatal)", line, re.IGNORECASE)]
+        said = [line for line in done.lines if re.match(r"\s*(?:error|×|fatal|cause)", line, re.IGNORECASE)]
         why = (said or list(done.lines) or [f"it ended with {done.status}"])[-1].strip()
         raise MlhubError(
             f"project {project.name}: {what}: {why}",
