@@ -22,6 +22,8 @@ _PLACE = ("step", "epoch", "time", "attempt")
 #: rows, and cells, that go into a Parquet file at once
 _ROWS, _CELLS = 1 << 15, 1 << 22
 _MOST_COLUMNS = 10_000
+#: records between two words on how far it is
+_TELL = 250_000
 
 
 def metrics(
@@ -57,7 +59,8 @@ def metrics(
     take_in(paths, settle(hub.store, found) if found.active else found)
     path = paths.system if system else paths.metrics
 
-    read = _Reader(lambda: _chosen(records(path, superseded=every), only or [], with_attempt=every))
+    away = output is not None or not sys.stdout.isatty()
+    read = _Reader(lambda: _chosen(records(path, superseded=every), only or [], with_attempt=every), tells=away)
     with _output(output) as file:
         if form == "jsonl" and not (json or only or every):
             _copy_lines(path, read, file)
@@ -67,11 +70,15 @@ def metrics(
 
 
 class _Reader:
-    """The records, as often as they are asked for; those a run logs meanwhile are left to the next export."""
+    """The records, as often as they are asked for; those a run logs meanwhile are left to the next export.
 
-    def __init__(self, read: Records) -> None:
+    Of a long file it tells how far it is, where somebody looks at a terminal and the table goes elsewhere.
+    """
+
+    def __init__(self, read: Records, *, tells: bool) -> None:
         self._read = read
         self._count: int | None = None
+        self._tells = tells and sys.stderr.isatty()
 
     def __call__(self) -> Iterator[Record]:
         from itertools import islice
@@ -79,7 +86,12 @@ class _Reader:
         count = 0
         for record in islice(self._read(), self._count):
             count += 1
+            if count % _TELL == 0 and self._tells:
+                total = f" of {self._count}" if self._count else ""
+                print(f"\r{count}{total} records\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
             yield record
+        if self._tells and count >= _TELL:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
         self._count = count
 
 
