@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlhub.records import PLACE, MetricWriter, fold, read_number, read_records
+from mlhub.records import PLACE, MetricWriter, decode_lines, fold, read_number, read_records
 
 WORDS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity", "NaN": "NaN"}
 
@@ -132,6 +132,27 @@ def test_garbage_between_records_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     path.write_bytes(b'\x00\xff\n[1]\n"x"\n' + b"[" * 100_000 + b'\n{"step":5}\n')
     assert read_records(path)[0] == [{"step": 5}]
+
+
+ODD = [
+    '{"a":NaN}',
+    '{"a":1e400}',
+    '{"a":-0}',
+    '{"a":1}{"a":2}',
+    '{"a":\n1}',
+    ' {"a":1}\r',
+    '{"a":"\\ud800"}',
+    '{"a":1,"a":2}',
+]
+
+
+@given(st.lists(st.dictionaries(NAMES, NUMBERS).map(json.dumps) | st.sampled_from([*ODD, "[1]", ""]), max_size=5))
+def test_lines_are_read_alike_with_and_without_msgspec(lines: list[str]) -> None:
+    data = "\n".join(lines).encode() + b"\n"
+    with pytest.MonkeyPatch.context() as patch:
+        fast = list(decode_lines(data))
+        patch.setitem(sys.modules, "msgspec.json", None)
+        assert repr(fast) == repr(list(decode_lines(data)))
 
 
 def test_a_missing_file_has_no_records(tmp_path: Path) -> None:

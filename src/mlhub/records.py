@@ -364,17 +364,30 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def decode_lines(data: bytes) -> Iterator[dict[str, object]]:
     """The records among whole lines; what is no JSON object is passed over."""
+    try:
+        from msgspec.json import Decoder
+
+        decode: Callable[[bytes], object] = Decoder().decode
+    except ImportError:
+        decode = _decode
     for line in data.split(b"\n"):
-        if not line:
-            continue
         try:
-            record = json.loads(line)
-            if b"\\u" in line or b"\xed" in line:
-                json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text
-        except (ValueError, RecursionError):
-            continue
+            record = decode(line)
+        except Exception:  # what msgspec does not read, json may: NaN as a word, numbers beyond all bounds
+            record = _decode(line)
         if isinstance(record, dict):
             yield record
+
+
+def _decode(line: bytes) -> object:
+    """What a line says; None if it is no JSON, or has half of a surrogate pair, which is no text."""
+    try:
+        record = json.loads(line)
+        if b"\\u" in line or b"\xed" in line:
+            json.dumps(record, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return record
 
 
 Summary = dict[str, dict[str, object]]

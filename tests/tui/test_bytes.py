@@ -33,10 +33,11 @@ def top(cli, *words, size=(160, 45), **changes):
     return Terminal(mlhub_command("top", *words), cli.environment | changes, size)
 
 
-def settled(terminal):
+def settled(terminal, quiet=2.0):
+    """Once it shows all it has, and has written nothing for so many seconds."""
     terminal.until_shown("LIVE", 60)
     terminal.until_shown("quit", 60)
-    terminal.until_quiet(2.0, 60)
+    terminal.until_quiet(quiet, 60)
 
 
 @pytest.mark.parametrize("size", [(160, 45), (80, 24)])
@@ -71,7 +72,7 @@ def test_a_key_that_moves_the_cursor_repaints_a_few_cells_only(ended):
 
 def test_quitting_gives_the_terminal_back_as_it_was(ended):
     with top(ended) as terminal:
-        settled(terminal)
+        settled(terminal, 0.3)
         terminal.send("q")
         assert terminal.wait() == 0
         assert [word for word in _TAKEN_BACK if word not in terminal.raw[-2000:]] == []
@@ -80,7 +81,7 @@ def test_quitting_gives_the_terminal_back_as_it_was(ended):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_gives_the_terminal_back_too(ended, number):
     with top(ended) as terminal:
-        settled(terminal)
+        settled(terminal, 0.3)
         terminal.signal(number)
         terminal.wait()
         assert [word for word in _TAKEN_BACK if word not in terminal.raw[-2000:]] == []
@@ -89,7 +90,7 @@ def test_a_signal_gives_the_terminal_back_too(ended, number):
 def test_the_line_is_read_as_before_after_the_end(ended):
     with top(ended) as terminal:
         before = terminal.modes()
-        settled(terminal)
+        settled(terminal, 0.3)
         assert not terminal.modes() & termios.ECHO
         terminal.send("q")
         terminal.wait()
@@ -98,7 +99,7 @@ def test_the_line_is_read_as_before_after_the_end(ended):
 
 def test_a_resize_is_followed_down_to_too_small_and_back(ended):
     with top(ended) as terminal:
-        settled(terminal)
+        settled(terminal, 0.3)
         for size, words in (((50, 10), "needs 60x15, this is 50x10"), ((80, 24), "quit"), ((220, 60), "Log")):
             terminal.resize(*size)
             terminal.until_shown(words)
@@ -108,7 +109,7 @@ def test_a_resize_is_followed_down_to_too_small_and_back(ended):
 @pytest.mark.parametrize("changes", [{"NO_COLOR": "1"}, {"LC_ALL": "C"}, {"LANG": "C"}], ids=str)
 def test_every_view_works_without_colours_and_without_utf8(ended, changes):
     with top(ended, **changes) as terminal:
-        settled(terminal)
+        settled(terminal, 0.3)
         for view in "1234567":
             terminal.send(view)
             terminal.pause(0.5)
@@ -124,7 +125,7 @@ def test_every_view_works_without_colours_and_without_utf8(ended, changes):
 def test_a_run_goes_on_when_the_screen_is_killed(cli):
     cli("run", "--name", "goes-on", "--", "sleep", "60")
     with top(cli) as terminal:
-        settled(terminal)
+        settled(terminal, 0.3)
         terminal.signal(signal.SIGKILL)
         terminal.wait()
     run = cli.json("show", "goes-on")
