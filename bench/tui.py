@@ -2,8 +2,8 @@
 
     python bench/tui.py [--quick] [--only rest,live,start,leet] [--memory MINUTES]
 
-W&B LEET is measured on the same stream in turns with ours; the bench installs `wandb` into an environment of its own
-below `--cache`. CPU is of one core, of the screen with its children. Latency ends with the last byte of the repaint
+W&B LEET is measured on the same stream in turns with ours; `bench/peers.py` installs it
+into an environment of its own. CPU is of one core, of the screen with its children. Latency ends with the last byte of the repaint
 that shows the change. A million points a metric: `bench/curves.py`. On a shared machine trust ratios, not times.
 """
 
@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import peers
 import stream
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -35,7 +36,6 @@ SIZE = (160, 45)
 LIVE, LIVE_RATE, LIVE_METRICS = 8, 10.0, 8
 #: of the run that LEET shows too
 RATE, CHARTS = 100.0, 5
-WANDB = "wandb==0.31.*"
 #: seconds from the start until the first curves and rows are all there
 _SETTLE = 4.0
 #: a column within the table of runs
@@ -177,9 +177,9 @@ def _seconds_to_paint(home: Path, words: str) -> float:
     return seconds
 
 
-def beside_leet(table: Table, root: Path, cache: Path, seconds: float) -> None:
+def beside_leet(table: Table, root: Path, seconds: float) -> None:
     table.title(f"one live run at {RATE:g} records a second, {CHARTS} charts, beside W&B LEET on the same stream")
-    python = wandb_python(cache)
+    python = str(peers.python("wandb"))
     home = root / "one"
     own = {**os.environ, "WANDB_CONFIG_DIR": str(root / "wandb-config"), "WANDB_CACHE_DIR": str(root / "wandb-cache")}
     words = ["--rate", str(RATE), "--metrics", str(CHARTS), "--seconds", str(6 * seconds + 120)]
@@ -236,15 +236,6 @@ def _wait_for(path: Path, seconds: float = 60) -> Path:
     return path.resolve()
 
 
-def wandb_python(cache: Path) -> str:
-    """An interpreter that has `wandb`, made if need be."""
-    python = cache / "wandb-venv" / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", WANDB], check=True)
-    return str(python)
-
-
 def memory(table: Table, home: Path, minutes: float) -> None:
     table.title(f"memory (PSS) over {minutes:g} minutes with {LIVE} live runs")
     with screen(home) as terminal:
@@ -265,9 +256,6 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="short measurements")
     parser.add_argument("--only", default="start,rest,live,leet", help="scenarios, with commas")
     parser.add_argument("--memory", type=float, default=0, metavar="MINUTES", help="watch the memory for so long too")
-    parser.add_argument(
-        "--cache", type=Path, default=Path.home() / ".cache" / "mlhub-bench", help="for wandb's environment"
-    )
     asked = parser.parse_args()
     seconds, presses, rounds = (10.0, 20, 3) if asked.quick else (30.0, 60, 5)
     wanted, table = set(asked.only.split(",")), Table()
@@ -296,7 +284,7 @@ def main() -> None:
             finally:
                 stream.stop(homes[1000], names)
         if "leet" in wanted:
-            beside_leet(table, root, asked.cache, seconds)
+            beside_leet(table, root, seconds)
     print("\n" + ("all within the budgets" if not table.over else "over budget:\n  " + "\n  ".join(table.over)))
 
 
