@@ -125,9 +125,8 @@ def main() -> None:
             begin = time.perf_counter()
             home, five = many(root, runs), [str(runs - back) for back in range(5)]
             size = (home / "mlhub.db").stat().st_size / 1e6
-            print(
-                f"\n{runs:,} runs of 20 parameters and 10 metrics (made in {time.perf_counter() - begin:.0f} s, {size:.0f} MB)"
-            )
+            took = time.perf_counter() - begin
+            print(f"\n{runs:,} runs of 20 parameters and 10 metrics (made in {took:.0f} s, {size:.0f} MB)")
             measure(home, "ls", "ls")
             measure(home, "ls --filter (few)", "ls", "--filter", "val/score_3>0.9999 lr<1e-3")
             measure(home, "ls --filter name:bench-9999", "ls", "--filter", "name:bench-9999")
@@ -135,13 +134,8 @@ def main() -> None:
             measure(home, "show", "show")
             measure(home, "compare, five", "compare", *five)
             measure(home, "compare, all, --limit 20", "compare", "--filter", "id>0", "--limit", "20")
-            measure(
-                home,
-                "completion of a RUN",
-                _MLHUB_COMPLETE="complete_bash",
-                COMP_WORDS="mlhub show ben",
-                COMP_CWORD="2",
-            )
+            completion = {"_MLHUB_COMPLETE": "complete_bash", "COMP_WORDS": "mlhub show ben", "COMP_CWORD": "2"}
+            measure(home, "completion of a RUN", **completion)
             measure(home, "doctor", "doctor")
         if records:
             begin = time.perf_counter()

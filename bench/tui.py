@@ -2,9 +2,9 @@
 
     python bench/tui.py [--quick] [--only rest,live,start,leet] [--memory MINUTES]
 
-W&B LEET is measured on the same stream in turns with ours; `bench/peers.py` installs it
-into an environment of its own. CPU is of one core, of the screen with its children. Latency ends with the last byte of the repaint
-that shows the change. A million points a metric: `bench/curves.py`. On a shared machine trust ratios, not times.
+W&B LEET is measured on the same stream in turns with ours; `bench/peers.py` installs it into an environment of its
+own. CPU is of one core, of the screen with its children. Latency ends with the last byte of the repaint that shows the
+change. A million points a metric: `bench/curves.py`. On a shared machine trust ratios, not times.
 """
 
 from __future__ import annotations
