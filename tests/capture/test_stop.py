@@ -37,14 +37,14 @@ def check_stopped(run: dict[str, Any]) -> dict[str, Any]:
 def test_a_stopped_training_saves_and_is_resumed_from_there(hub: Cli, bare_venv: Path, how: str) -> None:
     options = ("--venv", str(bare_venv), "--cwd", str(hub.home.parent), "--name", how)
     run = hub.json("run", *options, "--", "python", script("slow.py"), how)
-    run = stop_amid(hub, run, 4)
+    run = stop_amid(hub, run, 20)
     at = check_stopped(run)["step"]
     hub("resume", how, "--wait")
     run = hub.json("show", how)
     assert (run["status"], run["attempt"]) == ("completed", 2)
     assert "goes on at step 400" in (Path(run["dir"]) / "output.log").read_text()
     steps = [step for step, _ in series(run, "train/loss")]
-    assert steps == list(range(4, 400, 5))  # none is missing, none is there twice
+    assert steps == list(range(400))  # none is missing, none is there twice
     mark = next(record for record in lines(Path(run["dir"]) / "metrics.jsonl") if record.get("attempt") == 2)
-    assert at - 2 <= mark["step"] <= at
+    assert mark["step"] == at - 1  # steps count from 0, those done from 1
     assert not list((Path(run["dir"]) / "attempts" / "1").glob("left*"))

@@ -22,7 +22,7 @@ class Model(BoringModel):
 if __name__ == "__main__":
     ranks = {"devices": 2, "strategy": "ddp"} if "ddp" in sys.argv else {"devices": 1}
     trainer = Trainer(
-        accelerator="cpu", max_epochs=1, max_steps=400, limit_val_batches=0, log_every_n_steps=5, logger=False,
+        accelerator="cpu", max_epochs=1, max_steps=400, limit_val_batches=0, log_every_n_steps=1, logger=False,
         enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, **ranks,
     )  # fmt: skip
     trainer.fit(Model())

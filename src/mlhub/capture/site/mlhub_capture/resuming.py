@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from typing import Any
 
 _fits = [0]
+_logged: list[int] = []
 
 
 def fits() -> int:
     """How many times this process has called fit."""
     return _fits[0]
+
+
+def logged() -> int | None:
+    """The last step recorded before the checkpoint that is continued from; None if none is, or none says so."""
+    return _logged[0] if _logged else None
 
 
 def arguments(
@@ -51,5 +57,6 @@ def find(number: int) -> str | None:
         if earlier and line["attempt"] < record.attempt() and not line.get("weights_only"):
             path = str(line["path"])
             if os.path.exists(path):
+                _logged[:] = [line["logged"]] if isinstance(line.get("logged"), int) else []
                 return path
     return None

@@ -95,6 +95,8 @@ def _arm() -> None:
 def _at_train_batch(trainer: Any, *_args: Any, **_kwargs: Any) -> None:
     try:
         ready = not _amid_step(trainer) and agreed(*_ranks(trainer), [trainer.global_step, 0, 0])
+        if ready:  # Lightning does so only after this hook, which we don't return from
+            trainer._logger_connector.update_train_step_metrics()
     except Exception as error:
         record.note("stop", error)
         ready = True

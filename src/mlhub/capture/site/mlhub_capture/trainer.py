@@ -108,7 +108,8 @@ class Capture:
             return
         record.tell(optimizers=facts.optimizers(trainer))
         if resuming.fits() == 1 and not _own_logger(trainer):
-            record.resume(_step(trainer) - 1)  # the step that comes next, and all after it, are recorded anew
+            known = resuming.logged()
+            record.resume(_step(trainer) - 1 if known is None else known)  # what comes after it is recorded anew
 
     def _tell_model(self, trainer: Any, pl_module: Any) -> None:
         if trainer.is_global_zero:
@@ -188,7 +189,8 @@ def _saved(trainer: Any, filepath: Any, args: tuple[Any, ...], kwargs: dict[str,
     line = {
         "path": path if "://" in path else os.path.abspath(path), "step": trainer.global_step,
         "epoch": trainer.current_epoch, "time": time.time(), "attempt": record.attempt(), "fit": resuming.fits(),
-        "weights_only": bool(weights_only), **_rank_of(trainer, path),
+        "weights_only": bool(weights_only), "logged": min(_step(trainer), trainer.global_step - 1),
+        **_rank_of(trainer, path),
     }  # fmt: skip
     record.tell_checkpoint(line)
 
