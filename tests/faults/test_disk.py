@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from mlhub.errors import MlhubError
-from mlhub.records import read_records
 from mlhub.paths import RunPaths
+from mlhub.records import read_records
 from mlhub.runner.stop import stop
 from mlhub.runner.truth import Verdict
 from tests.conftest import Cli, make_cli

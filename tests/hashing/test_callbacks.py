@@ -6,8 +6,8 @@ import pytest
 from mlhub.config import CheckpointConfig, LoggingConfig, LossConfig
 from mlhub.errors import MlhubError
 from mlhub.hashing import callbacks, checkpoint, train
-from mlhub.records import read_records
 from mlhub.paths import RunPaths
+from mlhub.records import read_records
 from tests.hashing.test_train import configuration, make_home
 
 

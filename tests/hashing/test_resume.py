@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from mlhub.config import CheckpointConfig, DataConfig, LoggingConfig, LossConfig, ModelConfig
 from mlhub.errors import MlhubError
 from mlhub.hashing import backbones, callbacks, checkpoint, module, program, train
-from mlhub.records import current_records, find_marks
 from mlhub.paths import RunPaths
+from mlhub.records import current_records, find_marks
 from tests.hashing.test_backbones import TINY_CLIP
 from tests.hashing.test_train import configuration, make_home
 

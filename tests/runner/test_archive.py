@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlhub.errors import MlhubError
-from mlhub.records import current_records, fold
 from mlhub.paths import RunPaths
+from mlhub.records import current_records, fold
 from mlhub.runner import archive
 
 NUMBERS = st.integers() | st.floats() | st.sampled_from(["NaN", "Infinity", "-Infinity", 0, -0.0, 1 << 63, 10**400])
