@@ -47,6 +47,7 @@ def measure(home: Path, label: str, *words: str, **more: str) -> None:
         said = err.read().decode(errors="replace").strip().splitlines()
     child.returncode = os.waitstatus_to_exitcode(status)
     failed = f"  exit {child.returncode}: {said[-1][:80] if said else ''}" if child.returncode else ""
+    failed = failed or ("" if size else "  said nothing")
     cpu = usage.ru_utime + usage.ru_stime
     print(
         f"  {label:<44}{took:8.2f} s{cpu:8.2f} s CPU{usage.ru_maxrss / 1024:8.0f} MB{size / 1000:12,.0f} kB{failed}",
@@ -134,8 +135,7 @@ def main() -> None:
             measure(home, "show", "show")
             measure(home, "compare, five", "compare", *five)
             measure(home, "compare, all, --limit 20", "compare", "--filter", "id>0", "--limit", "20")
-            completion = {"_MLHUB_COMPLETE": "complete_bash", "COMP_WORDS": "mlhub show ben", "COMP_CWORD": "2"}
-            measure(home, "completion of a RUN", **completion)
+            measure(home, "completion of a RUN", "show", "bench-99", _MLHUB_COMPLETE="zsh")
             measure(home, "doctor", "doctor")
         if records:
             begin = time.perf_counter()
