@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sqlite3
+import sys
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -46,8 +47,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Cli:
         ("slow", 0.001, 1, 1000), ("fast", 0.003, 1, 1000), ("fast-2", 0.003, 2, 1000), ("short", 0.002, 1, 400),
     ):  # fmt: skip
         words = [f"lr={lr}", f"seed={seed}", f"steps={steps}"]
-        cli("run", "--wait", "--group", "sweep", "--name", name, "--", "python", str(script), *words)
-    cli("run", "--wait", "--name", "other", "--", "python", str(script), "lr=0.001", "seed=1", "steps=100")
+        cli("run", "--wait", "--group", "sweep", "--name", name, "--", sys.executable, str(script), *words)
+    cli("run", "--wait", "--name", "other", "--", sys.executable, str(script), "lr=0.001", "seed=1", "steps=100")
     with sqlite3.connect(cli.home / "mlhub.db") as database:  # no command gives such a name; a foreign file may
         database.execute("UPDATE runs SET name = ? WHERE name = 'other'", (HOSTILE,))
     return cli
@@ -219,7 +220,7 @@ def test_escape_sequences_and_endless_names_of_metrics_never_reach_a_terminal(ru
         "'x' * 10000: 1.0 * step, '정확도\\u202e': step, **{f'm{i}': i for i in range(300)}}, step=step)"
     )
     for name in ("evil-1", "evil-2"):
-        runs("run", "--wait", "--name", name, "--", "python", "-c", script)
+        runs("run", "--wait", "--name", name, "--", sys.executable, "-c", script)
     for form in (["--plot"], ["--md"], ["--csv"], ["--html"], ["--vertical"], ["--at", "step=20"]):
         done = runs("compare", "evil-1", "evil-2", *form)
         assert not set(done.stdout + done.stderr) & set("\x1b\x07\u202e")

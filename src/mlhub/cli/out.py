@@ -69,6 +69,10 @@ def status_word(status: str) -> str:
     return f"\x1b[{code}m{status}\x1b[0m" if code and coloured() else status
 
 
+#: longer ones are cut like cells: some are names of metrics, which may be of any length
+_LONGEST_TITLE = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A table's column. `flex`: shrinks, down to `least`, when the table is too wide; `path`: by its beginning."""
@@ -81,17 +85,18 @@ class Column:
 
 
 def table(heads: Sequence[Column], rows: Sequence[Sequence[str]], *, total: int | None = None) -> list[str]:
-    """Lines of a table without frames, as wide as it needs and at most `total`; every cell cleaned and cut to fit."""
-    cells = [[one_line(cell) for cell in row] for row in rows]
-    widths = [max([width(head.title), *(width(row[i]) for row in cells)]) for i, head in enumerate(heads)]
+    """Lines of a table without frames, as wide as it needs, at most `total`; cells and titles cleaned, cut to fit."""
+    titles, *cells = [[one_line(cell) for cell in row] for row in ([head.title for head in heads], *rows)]
+    widths = [max(width(row[i]) for row in (titles, *cells)) for i in range(len(heads))]
     excess = sum(widths) + 2 * (len(widths) - 1) - (total or columns())
     for index in sorted(range(len(heads)), key=lambda i: -widths[i]):
         if excess > 0 and heads[index].flex:
-            cut = min(excess, max(0, widths[index] - max(heads[index].least, width(heads[index].title))))
+            least = max(heads[index].least, min(width(titles[index]), _LONGEST_TITLE))
+            cut = min(excess, max(0, widths[index] - least))
             widths[index] -= cut
             excess -= cut
     lines = []
-    for row in [[head.title for head in heads], *cells]:
+    for row in [titles, *cells]:
         line = "  ".join(
             pad(fit(cell, widths[i], keep_end=heads[i].path), widths[i], right=heads[i].right)
             for i, cell in enumerate(row)
