@@ -238,3 +238,14 @@ def test_a_store_that_keeps_others_out_says_so(store, home):
     assert not store.alone
     store._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
     assert Rows(home, store._connection).alone
+
+
+@pytest.mark.parametrize("page", [1, 2, 5, 100])
+def test_page_by_page_each_run_comes_once_and_the_reader_may_write(store: Store, page: int) -> None:
+    runs = [add(store, f"run-{number}") for number in range(5)]
+    found = []
+    for run in store.each_newest(page):
+        found.append(run)
+        finish(store, run)
+    assert found == runs[::-1]
+    assert [run.status for run in store.each_newest(page)] == ["completed"] * 5

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from mlhub.query import Query
     from mlhub.store.runs import Run
 
-_ALL = 1 << 62
-
 
 def ls(
     count: Annotated[int, typer.Option("-n", help="How many, newest first.", min=1)] = 20,
@@ -29,6 +27,8 @@ def ls(
     mlhub ls --filter "status:failed started<2d cfg.training.lr>=1e-3 -name:test"
     mlhub ls --filter "val/map_64>0.5 tag:paper"    see mlhub help query
     """
+    from itertools import islice
+
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import emit_json, say
     from mlhub.runner.reconcile import listed
@@ -36,15 +36,14 @@ def ls(
     query = _parse_filter(filter)  # a wrong one is said at once
     hub = open_hub()
     active = hub.refresh()
-    newest = hub.store.newest(_ALL if query else count)
-    found = [listed(hub.store, run, active) for run in newest]
-    if query:
-        found = query.select(found)[:count]
+    newest = hub.store.each_newest() if query else hub.store.newest(count)
+    every = (listed(hub.store, run, active) for run in newest)
+    found = list(islice(query.each(every), count) if query else every)
     if json:
         emit_json([run.to_json() for run in found])
         return 0
     if not found:
-        say("no run is meant by the filter" if newest else "no runs yet; start one: mlhub run quickstart")
+        say("no run is meant by the filter" if hub.store.newest(1) else "no runs yet; start one: mlhub run quickstart")
         return 0
     _print_runs(found)
     return 0

@@ -23,7 +23,7 @@ from mlhub.query.fields import test_of
 from mlhub.query.words import QueryError, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from mlhub.query.words import Test
     from mlhub.store.runs import Run
@@ -49,8 +49,12 @@ class Query:
 
     def select(self, runs: Iterable[Run]) -> list[Run]:
         """Those that are meant, in their order."""
+        return list(self.each(runs))
+
+    def each(self, runs: Iterable[Run]) -> Iterator[Run]:
+        """The same, as they are asked for."""
         now = time.time()
-        return [run for run in runs if self._test(run, now)]
+        return (run for run in runs if self._test(run, now))
 
 
 def parse(text: str) -> Query:

@@ -15,7 +15,7 @@ from mlhub.store.rows import BUSY_SECONDS, connect, explained, revision, to_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mlhub.paths import Home
     from mlhub.store.runs import Run
@@ -229,6 +229,16 @@ class Store(QueueRows):
     def newest(self, limit: int) -> list[Run]:
         return [self._run(row) for row in self._rows(texts.NEWEST_RUNS, limit=min(limit, 1 << 62))]
 
+    def each_newest(self, page: int = 500) -> Iterator[Run]:
+        """All runs, newest first, read as they are asked for: for who may stop early, or keeps few of them.
+
+        Between pages nothing is held open, so that others write, and so may the caller.
+        """
+        last = 1 << 62
+        while rows := self._rows(texts.OLDER_RUNS, id=last, limit=page):
+            yield from map(self._run, rows)
+            last = rows[-1][0]
+
     def newest_group(self) -> str | None:
         """The group of the newest run that has one."""
         found = self._one(texts.NEWEST_GROUP)
@@ -301,7 +311,8 @@ class Store(QueueRows):
         with explained(self.home):
             found = str(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0])
         try:
-            self.newest(1 << 62)
+            for _ in self.each_newest():
+                pass
         except DamagedError as error:
             return error.message
         return found
