@@ -34,6 +34,19 @@ def test_the_trainer_of_hugging_face_takes_one_line(hub: Cli, bare_venv: Path) -
     assert told(found)["model"]["class"] == "BertForSequenceClassification"
 
 
+def test_a_training_in_another_process_after_the_first_is_recorded_too_and_an_odd_epoch_costs_nothing(
+    hub: Cli, bare_venv: Path
+) -> None:
+    found = run(hub, bare_venv, "nested.py")
+    assert [step for step, _ in series(found, "parent/loss")] == [0, 1, 2, 3]
+    assert [step for step, _ in series(found, "child/loss")] == [0, 1, 2, 3]
+    assert "errors" not in told(found)
+    kept = json.dumps([told(found), found["config"]])
+    assert "hunter2pw" not in kept
+    assert "aaaabbbb" not in kept
+    assert (Path(found["dir"]) / "capture.json").stat().st_mode & 0o077 == 0
+
+
 def test_an_mlhub_of_the_environment_is_preferred(bare_venv: Path, tmp_path: Path) -> None:
     package = tmp_path / "mlhub"
     package.mkdir()
@@ -65,7 +78,7 @@ def test_what_goes_into_other_peoples_pythons_needs_nothing_and_an_old_one(tmp_p
 
     from mlhub.capture import SITE
 
-    light = [SITE.parents[1] / name for name in ("__init__.py", "records.py", "artifacts.py")]
+    light = [SITE.parents[1] / name for name in ("__init__.py", "records.py", "artifacts.py", "redact.py")]
     for file in (*SITE.rglob("*.py"), *light):
         ast.parse(file.read_text(), feature_version=(3, 9))
     code = "import sys; import mlhub_capture as c; print(c.lightning(), c.pytorch_lightning(), 'json' in sys.modules)"

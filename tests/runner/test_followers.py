@@ -33,6 +33,7 @@ def read(line: bytes) -> dict[str, Any] | None:
     b' 10%|#  | 1/10 [00:00<00:01, 4.99it/s]\r{"step":3,"loss":0.5}', b'{"step":3.0,"loss":0.5}\r',
     b'Epoch 1: 50%|##   | 5/10 [00:00<00:01, 4.99it/s, loss=0.1]{"step":3,"loss":0.5}',
     b'{"step":3,"loss":0.5,"epoch":null,"note":"text","flag":true,"list":[1],"time":12.5}',
+    b'{"step":3,"loss":0.5,"huge":9' + b"9" * 5000 + b',"epoch":1e300}',
 ])  # fmt: skip
 def test_such_a_line_is_a_record(line: bytes) -> None:
     assert read(line) == {"step": 3, "time": 7.0, "loss": 0.5}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mlhub.runner.spec import describe, git_state, hardware, packages, redact, redact_command
+from mlhub.redact import redact, redact_command, redact_tree
+from mlhub.runner.spec import describe, git_state, hardware, packages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,3 +134,34 @@ def test_the_hardware_has_cores_and_memory() -> None:
     found = hardware()
     assert found["cores"] >= 1
     assert found["memory_kb"] > 100_000
+
+
+def test_options_by_other_names_are_secrets_too():
+    given = [
+        "x",
+        "--wandb-key",
+        "0123dead",
+        "--api.key",
+        "k",
+        "--pass",
+        "p",
+        "--passphrase",
+        "q",
+        "DB_PASS=r",
+        "--passes",
+        "3",
+    ]
+    shown = redact_command([*given, "https://t@h/x", "git@h:x"])
+    assert shown == [
+        "x", "--wandb-key", "***", "--api.key", "***", "--pass", "***", "--passphrase", "***", "DB_PASS=***",
+        "--passes", "3", "https://***@h/x", "git@h:x",
+    ]  # fmt: skip
+
+
+def test_secrets_in_hyperparameters_are_known_by_key_and_by_form():
+    tree = {"db": "postgres://u:hunter2@h/db", "hf": "hf_abcdefghijklmnop", "credentials": ("u", "pw"), "auth": "a",
+            "image_key": "jpg", "n": {"wandb_key": "w", "lr": 0.1}}  # fmt: skip
+    assert redact_tree(tree) == {
+        "db": "postgres://u:***@h/db", "hf": "***", "credentials": ["***", "***"], "auth": "***",
+        "image_key": "jpg", "n": {"wandb_key": "***", "lr": 0.1},
+    }  # fmt: skip

@@ -54,7 +54,7 @@ def show_plan(request: Request, *, as_json: bool) -> int:
 
     from mlhub.adapters.template import place
     from mlhub.cli.out import emit_json, say
-    from mlhub.runner.spec import redact_command
+    from mlhub.redact import redact_command
     from mlhub.settings import Settings
     from mlhub.store.store import next_id
     from mlhub.text import one_line

@@ -214,7 +214,7 @@ def wait(
 
 def _choose(hub: Hub, refs: list[str], group: str | None, tag: str | None, query: str) -> list[Run]:
     """The runs that are meant by name, by group, tag and query. Raises NotFoundError, UsageError."""
-    from mlhub.cli.runs import _ALL, _parse_filter
+    from mlhub.cli.runs import _parse_filter
     from mlhub.errors import NotFoundError
 
     asked = _parse_filter(query)
@@ -224,7 +224,7 @@ def _choose(hub: Hub, refs: list[str], group: str | None, tag: str | None, query
     if group or tag or asked:
         some = [
             run
-            for run in hub.store.newest(_ALL)
+            for run in hub.store.each_newest()
             if (group is None or run.group == group) and (tag is None or tag in run.tags)
         ]
         if asked:

@@ -10,7 +10,6 @@ values are left out, other lines altogether. Which bytes of which log, and where
 from __future__ import annotations
 
 import json
-import math
 import re
 
 from mlhub.records import PLACE, read_number
@@ -62,7 +61,7 @@ def record(line: bytes, seconds: float) -> dict[str, object] | None:
         return None
     line = line[begin:]
     try:
-        tree = json.loads(line)
+        tree = json.loads(line, parse_int=_int)
     except (ValueError, RecursionError):
         return None
     step = _whole(tree.get("step")) if isinstance(tree, dict) else None
@@ -70,10 +69,15 @@ def record(line: bytes, seconds: float) -> dict[str, object] | None:
         return None
     place: dict[str, object] = {"step": step}
     epoch = read_number(tree.get("epoch"))
-    if epoch is not None and math.isfinite(epoch):
+    if epoch is not None and abs(epoch) < 1 << 62:  # and no NaN
         place["epoch"] = int(epoch) if epoch.is_integer() else epoch
     values = dict(_numbers(tree, "", 0))
     return {**place, "time": _time(tree.get("time"), seconds), **values} if values else None
+
+
+def _int(digits: str) -> int | None:
+    """None for what no float can hold either: Python refuses to read thousands of digits."""
+    return int(digits) if len(digits) < 310 else None
 
 
 def _numbers(tree: dict[str, object], before: str, depth: int) -> Iterator[tuple[str, object]]:

@@ -15,8 +15,8 @@ from mlhub.errors import StoreError
 from mlhub.files import write_json
 from mlhub.paths import RunPaths
 from mlhub.records import current_records, encode, fold
+from mlhub.redact import redact, redact_tree
 from mlhub.runner import tree
-from mlhub.runner.spec import redact, redact_tree
 from mlhub.text import one_line
 from mlhub.yaml12 import dump
 

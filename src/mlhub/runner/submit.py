@@ -15,12 +15,13 @@ from typing import Any
 
 from mlhub.adapters.template import place
 from mlhub.errors import MlhubError, StoreError, UsageError
+from mlhub.redact import redact_tree
 from mlhub.runner import identity, order, trash
 from mlhub.runner.folder import linked_folders
 from mlhub.runner.names import new_name
 from mlhub.runner.order import Order
 from mlhub.runner.queue import cancel, start_now, state_of, tick
-from mlhub.runner.spec import describe, redact_tree
+from mlhub.runner.spec import describe
 from mlhub.text import now
 
 TYPE_CHECKING = False

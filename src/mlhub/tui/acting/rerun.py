@@ -83,7 +83,7 @@ def _dump(tree: object) -> str:
 
 
 def _command_block(argv: tuple[str, ...]) -> str:
-    from mlhub.runner.spec import redact_command
+    from mlhub.redact import redact_command
 
     words = shlex.join(redact_command(argv))
     if words.encode(errors="replace").decode() != words:
@@ -165,7 +165,7 @@ def _count(tree: Mapping[str, Any], key: str) -> int:
 
 def _argv(form: Form, text: object) -> tuple[str, ...]:
     """Shell words as an argument list; `***` that stayed is the secret it stands for."""
-    from mlhub.runner.spec import redact_command
+    from mlhub.redact import redact_command
 
     if not isinstance(text, str):
         raise ConfigError("command: expected shell words", "For example: python train.py --lr 0.1")

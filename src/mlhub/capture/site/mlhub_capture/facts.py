@@ -8,7 +8,6 @@ from __future__ import annotations
 import enum
 import os
 import platform
-import re
 import sys
 
 from mlhub_capture import record
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 _DEEPEST = 8
 _LONGEST = 2000
 _MOST = 1000
-_SECRET = re.compile(r"(?i)(api|access|secret|private)[_-]?key$|(secret|token|passw(or)?d|pwd|credentials?)$")
 _TRAINER = (
     "max_epochs", "min_epochs", "max_steps", "min_steps", "accumulate_grad_batches", "gradient_clip_val",
     "gradient_clip_algorithm", "log_every_n_steps", "val_check_interval", "check_val_every_n_epoch", "precision",
@@ -49,10 +47,7 @@ def _plain_of_many(value: Any, depth: int) -> Any:
     table = _table(value)
     if table is None:
         return [plain(part, depth + 1) for part in list(value)[:_MOST]]
-    return {
-        str(key)[:200]: "***" if part and _SECRET.search(str(key)) else plain(part, depth + 1)
-        for key, part in list(table.items())[:_MOST]
-    }
+    return {str(key)[:200]: plain(part, depth + 1) for key, part in list(table.items())[:_MOST]}
 
 
 def _plain_of_object(value: Any) -> Any:

@@ -39,7 +39,7 @@ class _State:
 
     owner = 0  # pid that holds the lock; a fork has another
     lock = -1
-    writer = None
+    writer: Any = None
     watched = None  # the script's own writer
 
     def __init__(self) -> None:
@@ -88,6 +88,16 @@ def owns() -> bool:
             return False  # another process of this run writes; a file system without locks lets us
     _state.owner, _state.lock = os.getpid(), fd
     return True
+
+
+def release() -> None:
+    """Let another process of this run write from now on: one that the script starts when its own training is over."""
+    if _state.owner != os.getpid():
+        return
+    if _state.writer is not None:
+        _state.writer.close()
+    os.close(_state.lock)
+    _state.owner, _state.writer, _state.lock = 0, None, -1
 
 
 def log(values: dict[str, Any], step: int, epoch: int | None = None) -> None:
@@ -153,7 +163,8 @@ def _look_at_script() -> None:
 def tell(**facts: Any) -> None:
     """Put facts into capture.json, beside those it has."""
     if owns():
-        _state.known.update({"version": 1, "attempt": attempt(), **facts})
+        clean = load_light("redact").redact_tree(facts)
+        _state.known.update({"version": 1, "attempt": attempt(), **clean})
         _write("capture.json", _state.known)
 
 
@@ -216,7 +227,8 @@ def _write(name: str, tree: dict[str, Any]) -> None:
     path = os.path.join(run_dir(), name)
     temporary = os.path.join(run_dir(), f".{name}.{os.getpid()}")
     try:
-        with open(temporary, "w", encoding="utf-8", errors="replace") as file:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with open(fd, "w", encoding="utf-8", errors="replace") as file:
             json.dump(tree, file, indent=1, ensure_ascii=True, default=str)
             file.write("\n")
         os.replace(temporary, path)

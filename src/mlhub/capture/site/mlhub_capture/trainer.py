@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import os
 import sys
 import time
@@ -51,23 +52,25 @@ def _class(base: Any, package: str) -> type:
 
 
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose failure is noted, and which then is off; SystemExit, by which a stop leaves, passes."""
+    """A function whose failure is noted, and which is off after some; SystemExit, by which a stop leaves, passes."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if function.__qualname__ in _off:
+        if _failures.get(function.__qualname__, 0) > _BEARABLE:
             return None
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            _off.add(function.__qualname__)
+            _failures[function.__qualname__] = _failures.get(function.__qualname__, 0) + 1
             record.note(function.__qualname__, error)
             return None
 
     return call
 
 
-_off: set[str] = set()
+_failures: dict[str, int] = {}
+#: a disk that was full for a moment costs records, and not all that come after
+_BEARABLE = 20
 
 
 class Capture:
@@ -123,6 +126,7 @@ class Capture:
     def teardown(self, trainer: Any, pl_module: Any, stage: Any = None) -> None:
         if trainer.is_global_zero:
             record.tell_outcome("completed", note=_early_stop(trainer))
+            record.release()
 
     @guarded
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
@@ -270,7 +274,8 @@ def _metrics(trainer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], direct
     if step is None:
         step = values.pop("step", None)
     step = _step(trainer) if step is None else int(step)
-    epoch = trainer.current_epoch if epoch is None else epoch
+    if epoch is None or not math.isfinite(epoch):  # a script's own metric of that name may be anything
+        epoch = trainer.current_epoch
     if values:
         record.log(values, step=step, epoch=int(epoch))
 
