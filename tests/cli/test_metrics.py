@@ -130,6 +130,15 @@ def test_a_file_that_can_not_be_written_is_two_lines_and_leaves_nothing(logged: 
     assert (len(said), [name for name in os.listdir(tmp_path) if name.startswith(".")]) == (2, [])
 
 
+def test_the_ending_of_a_file_says_its_form(logged: Cli, tmp_path: Path) -> None:
+    for name in ("x.csv", "x.jsonl"):
+        logged("metrics", "-o", str(tmp_path / name))
+    assert (tmp_path / "x.csv").read_text().startswith("step,")
+    assert (tmp_path / "x.jsonl").read_text().startswith("{")
+    assert "no form has this ending" in logged("metrics", "-o", str(tmp_path / "x.xls"), code=2).stderr
+    assert not (tmp_path / "x.xls").exists()
+
+
 @pytest.mark.parametrize("arguments", [["--format", "xml"], ["--json", "--format", "csv"]])
 def test_words_that_do_not_go_together_are_wrong_usage(logged: Cli, arguments: list[str]) -> None:
     logged("metrics", *arguments, code=2)

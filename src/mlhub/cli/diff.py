@@ -62,10 +62,14 @@ def diff(
     """
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import emit_json, say
+    from mlhub.errors import UsageError
 
     sections = _chosen(only or [], logs=logs or exact)
     hub = open_hub()
-    found = _find(hub, _fresh(hub, a), _fresh(hub, b), sections, exact=exact)
+    first, second = _fresh(hub, a), _fresh(hub, b)
+    if first.id == second.id:
+        raise UsageError(f"{a} and {b} are one run", "Name another to compare it with.")
+    found = _find(hub, first, second, sections, exact=exact)
     if json:
         emit_json(to_json(found))
         return 0

@@ -56,13 +56,17 @@ def _heading(name: str, about: str) -> str:
     return _paint(_BOLD, f"{name}: {about}")
 
 
+#: what is not there, as far as that is known
+_NOTHING = {"config": "none in either run"}
+
+
 def _pairs(name: str, pair: Difference, *, stat: bool) -> Iterator[str]:
     """Two mappings: a line a key."""
     # only a configuration has types: 1 is another value than "1" there
     say = value_text if name == "config" else _plain
     if not len(pair):
-        same = f" ({pair.same} {_UNITS.get(name, 'values')})" if pair.same else " (nothing on record)"
-        yield _heading(name, "no difference" + same)
+        same = f"no difference ({pair.same} {_UNITS.get(name, 'values')})" if pair.same else _NOTHING.get(name, "nothing on record")
+        yield _heading(name, same)
         return
     counts = [(len(pair.changed), "changed"), (len(pair.only_a), "only in A"), (len(pair.only_b), "only in B")]
     yield _heading(name, ", ".join(f"{count} {word}" for count, word in counts if count))

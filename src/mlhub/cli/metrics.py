@@ -28,7 +28,9 @@ _TELL = 250_000
 
 def metrics(
     run: Annotated[str, typer.Argument(metavar="[RUN]", show_default=False)] = "@last",
-    form: Annotated[str, typer.Option("--format", metavar="jsonl|csv|parquet", help="Form of the export.")] = "jsonl",
+    form: Annotated[
+        str, typer.Option("--format", metavar="jsonl|csv|parquet", help="Form; left out, FILE's ending, else jsonl.")
+    ] = "",
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Instead of stdout.")] = None,
     only: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="Metrics whose names match.")] = None,
     system: Annotated[bool, typer.Option("--system", help="GPU, CPU, memory, disk and network instead.")] = False,
@@ -38,15 +40,16 @@ def metrics(
     """Export a run's metrics. A table has a row a record: step, epoch, time, attempt, then the metrics by name.
 
     \b
-    mlhub metrics calm-otter --format csv -o otter.csv
+    mlhub metrics calm-otter -o otter.csv
     mlhub metrics 3 --only 'val/*' | jq .
-    mlhub metrics --system --format parquet -o system.parquet
+    mlhub metrics --system -o system.parquet
     """
     from mlhub.cli.hub import open_hub
     from mlhub.errors import UsageError
     from mlhub.runner.archive import records
     from mlhub.runner.reconcile import settle, take_in
 
+    form = form or _form_of(output)
     if form not in _WRITERS:
         raise UsageError(f"--format {form}: no such form", f"There are: {', '.join(_WRITERS)}.")
     if json and (form != "jsonl" or output):
@@ -67,6 +70,18 @@ def metrics(
         else:
             (_write_array if json else _WRITERS[form])(read, file)
     return 0
+
+
+def _form_of(output: Path | None) -> str:
+    """The form a file's ending names. Raises UsageError for one that names another: it would not hold what it says."""
+    from mlhub.errors import UsageError
+
+    ending = "" if output is None else output.suffix.lower().removeprefix(".")
+    if ending in ("", "json", "txt", "log", "ndjson"):
+        return "jsonl"
+    if ending not in _WRITERS:
+        raise UsageError(f"{output}: no form has this ending", f"Say which: --format {'|'.join(_WRITERS)}.")
+    return ending
 
 
 class _Reader:
