@@ -65,7 +65,8 @@ def _pairs(name: str, pair: Difference, *, stat: bool) -> Iterator[str]:
     # only a configuration has types: 1 is another value than "1" there
     say = value_text if name == "config" else _plain
     if not len(pair):
-        same = f"no difference ({pair.same} {_UNITS.get(name, 'values')})" if pair.same else _NOTHING.get(name, "nothing on record")
+        same = f"no difference ({pair.same} {_UNITS.get(name, 'values')})"
+        same = same if pair.same else _NOTHING.get(name, "nothing on record")
         yield _heading(name, same)
         return
     counts = [(len(pair.changed), "changed"), (len(pair.only_a), "only in A"), (len(pair.only_b), "only in B")]
