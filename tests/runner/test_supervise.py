@@ -163,7 +163,7 @@ def test_command_that_saves_on_term_is_given_the_grace(box: Sandbox) -> None:
 
 
 def test_forced_stop_ends_left_behind_processes_at_once(box: Sandbox) -> None:
-    box.shell("trap '' TERM; setsid sleep 1000 & echo ready; wait")
+    box.shell("trap '' TERM; setsid sh -c 'echo ready; exec sleep 1000' & wait")
     box.log("ready")
     stop(box.paths, 1, 0, "alice")
     assert [process["end"] for process in box.exit()["left_behind"]] == ["KILL"]

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from mlhub.tui.compare.view import CompareView
 from tests.tui.conftest import open_top, screen_text, until
 
 _TRAIN = (
@@ -34,6 +35,11 @@ async def _compare(pilot, *marks):
         pilot.app.model.selection.toggle(run_id)
     await pilot.press("c")
     await until(pilot, lambda: _line(pilot.app, "configuration:")[:1] not in ([], ["0"]))  # command lines are read
+    await until(pilot, lambda: _has_focus(pilot.app))  # keys that follow are for it
+
+
+def _has_focus(app):
+    return app.focused is not None and any(isinstance(node, CompareView) for node in app.focused.ancestors_with_self)
 
 
 async def test_without_two_runs_it_says_how_to_mark_them(ran):
