@@ -78,6 +78,14 @@ def fit(text: str, columns: int, *, keep_end: bool = False) -> str:
     return "…" + "".join(reversed(kept)) if keep_end else "".join(kept) + "…"
 
 
+def fit_middle(text: str, columns: int) -> str:
+    """`text` cut to at most `columns`, an ellipsis in its middle: of names that begin alike, the end tells which."""
+    if width(text) <= columns:
+        return text
+    end = fit(text, columns // 2 + 1, keep_end=True)[1:]
+    return fit(text, columns - width(end)) + end
+
+
 def pad(text: str, columns: int, *, right: bool = False) -> str:
     """`text` filled with spaces to `columns`, on the left if it is to stand at the right."""
     space = " " * (columns - width(text))

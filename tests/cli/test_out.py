@@ -49,3 +49,11 @@ def test_a_grid_has_as_many_beside_each_other_as_fit(tmp_path: Path) -> None:
     lines = grid([(tmp_path / "a.png", f"{n} name\x1b[2J") for n in range(3)], 30)
     assert len(lines) == 16
     assert lines[7] == "0 name          1 name"
+
+
+def test_a_column_that_may_be_spared_goes_before_one_is_cut_below_what_it_needs() -> None:
+    heads = [Column("name", flex=True, middle=True, least=10), Column("kind", spare=1), Column("took", spare=2)]
+    rows = [["the-first-name", "train", "10s"]]
+    assert table(heads, rows, total=30)[1] == "the-first-name  train  10s"
+    assert table(heads, rows, total=18)[1] == "the-f…t-name  10s"
+    assert table(heads, rows, total=9)[1] == "the-…name"

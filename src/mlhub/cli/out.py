@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-from mlhub.text import fit, one_line, pad, width
+from mlhub.text import fit, fit_middle, one_line, pad, width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,35 +71,65 @@ def status_word(status: str) -> str:
 
 #: longer ones are cut like cells: some are names of metrics, which may be of any length
 _LONGEST_TITLE = 16
+#: what a column that shrinks keeps where nothing is left to leave out
+_NARROWEST = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table's column. `flex`: shrinks, down to `least`, when the table is too wide; `path`: by its beginning."""
+    """A table's column, as wide as its cells need, at most `most`.
+
+    `flex`: shrinks, down to `least`, when the table is too wide, those of a low `rank` before the others; its cells are cut
+    at their end, at their beginning (`path`), or between (`middle`: of names that begin alike, the end tells which).
+    `spare`: left out where there is still no room, the lowest first; 0 is never left out.
+    """
 
     title: str
     right: bool = False
     flex: bool = False
-    least: int = 8
+    least: int = _NARROWEST
+    most: int | None = None
     path: bool = False
+    middle: bool = False
+    rank: int = 0
+    spare: int = 0
 
 
 def table(heads: Sequence[Column], rows: Sequence[Sequence[str]], *, total: int | None = None) -> list[str]:
     """Lines of a table without frames, as wide as it needs, at most `total`; cells and titles cleaned, cut to fit."""
-    titles, *cells = [[one_line(cell) for cell in row] for row in ([head.title for head in heads], *rows)]
-    widths = [max(width(row[i]) for row in (titles, *cells)) for i in range(len(heads))]
-    excess = sum(widths) + 2 * (len(widths) - 1) - (total or columns())
-    for index in sorted(range(len(heads)), key=lambda i: -widths[i]):
-        if excess > 0 and heads[index].flex:
-            least = max(heads[index].least, min(width(titles[index]), _LONGEST_TITLE))
-            cut = min(excess, max(0, widths[index] - least))
-            widths[index] -= cut
-            excess -= cut
-    lines = []
-    for row in [titles, *cells]:
-        line = "  ".join(
-            pad(fit(cell, widths[i], keep_end=heads[i].path), widths[i], right=heads[i].right)
-            for i, cell in enumerate(row)
-        )
-        lines.append(line.rstrip())
-    return lines
+    lines = [[one_line(cell) for cell in row] for row in ([head.title for head in heads], *rows)]
+    needs = [min(max(width(row[i]) for row in lines), head.most or 1 << 30) for i, head in enumerate(heads)]
+    widths = _shared(heads, needs, [width(title) for title in lines[0]], total or columns())
+    return [
+        "  ".join(pad(_cut(row[i], wide, heads[i]), wide, right=heads[i].right) for i, wide in widths.items()).rstrip()
+        for row in lines
+    ]
+
+
+def _cut(text: str, columns: int, head: Column) -> str:
+    return fit_middle(text, columns) if head.middle else fit(text, columns, keep_end=head.path)
+
+
+def _shared(heads: Sequence[Column], needs: list[int], titles: list[int], total: int) -> dict[int, int]:
+    """The width of each column that stays, by its place."""
+    spare = sorted((head.spare, i) for i, head in enumerate(heads) if head.spare)
+    kept = list(range(len(heads)))
+    for _, place in [(0, -1), *spare]:
+        kept = [i for i in kept if i != place]
+        widths, excess = _shrunk(heads, needs, titles, kept, total, [head.least for head in heads])
+        if excess <= 0:
+            return widths
+    return _shrunk(heads, needs, titles, kept, total, [_NARROWEST] * len(heads))[0]
+
+
+def _shrunk(
+    heads: Sequence[Column], needs: list[int], titles: list[int], kept: list[int], total: int, least: list[int]
+) -> tuple[dict[int, int], int]:
+    """The widths of the columns that are kept, shrunk as far as they may; and by how much that is still too wide."""
+    widths = {i: needs[i] for i in kept}
+    excess = sum(widths.values()) + 2 * (len(kept) - 1) - total
+    for i in sorted((i for i in kept if heads[i].flex), key=lambda i: (heads[i].rank, -needs[i])):
+        cut = min(max(0, excess), max(0, widths[i] - max(least[i], min(titles[i], _LONGEST_TITLE))))
+        widths[i] -= cut
+        excess -= cut
+    return widths, excess

@@ -65,23 +65,23 @@ def _parse_filter(text: str) -> Query | None:
 def _print_runs(found: list[Run]) -> None:
     from mlhub.adapters import HASHING
     from mlhub.cli.out import Column, say, status_word, table
-    from mlhub.compare.shown import main_metric
+    from mlhub.compare.shown import main_metric, short_name
     from mlhub.runner.reconcile import elapsed
     from mlhub.text import duration, local_time, number
 
     metrics = [main_metric(run) if run.kind in _TRAINED else "" for run in found]
     named = {name for name in metrics if name}
     title = next(iter(named)) if len(named) == 1 else "metric" if named else HASHING.metric
-    heads = [
+    heads = [  # what tells runs apart and how they stand is always there; where the terminal is narrow, the rest is not
         Column("id", right=True),
         Column("status"),
-        Column("name", flex=True),
-        Column("kind"),
-        Column("step", right=True),
-        Column(title, right=True, flex=True, least=12, path=True),
-        Column("started", right=True),
-        Column("took", right=True),
-        Column("note", flex=True, least=10),
+        Column("name", flex=True, middle=True, least=24, most=40, rank=1),
+        Column("kind", spare=1),
+        Column("step", right=True, spare=3),
+        Column(short_name(title, _METRIC), right=True),
+        Column("started", right=True, spare=5),
+        Column("took", right=True, spare=2),
+        Column("note", flex=True, least=10, spare=4),
     ]
     rows = []
     for run, metric in zip(found, metrics, strict=True):
@@ -107,14 +107,17 @@ def _print_runs(found: list[Run]) -> None:
 
 #: kinds of runs of which a list shows a metric: an evaluation has hundreds, and none stands for it
 _TRAINED = ("train", "command")
+#: columns of a metric's name, as on the screen
+_METRIC = 14
 
 
 def _of_metric(run: Run, name: str, *, named: bool) -> str:
     """The metric's last value, with its name where the column holds several."""
+    from mlhub.compare.shown import short_name
     from mlhub.text import number
 
     last = number(run.summary.get(name, {}).get("last"))
-    return f"{name} {last}" if named and name else last
+    return f"{short_name(name, _METRIC)} {last}" if named and name else last
 
 
 def _note(run: Run) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlhub.adapters import HASHING
 from mlhub.adapters.builtin import BUILT_IN
+from mlhub.text import fit, one_line, width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ def main_metric(run: Run) -> str:
     """What it is made for (`checkpoint.monitor`, its adapter's), else what was held out, else a loss; else empty."""
     adapter = BUILT_IN.get(run.adapter or "") or _own(run.adapter, run.dir)
     return _main_metric(tuple(run.summary), _monitored(run), adapter.shows if adapter else ())
+
+
+def short_name(name: str, most: int) -> str:
+    """The last parts of a metric's name that `most` columns have room for; of one that is too long, its end."""
+    parts = one_line(name).split("/")
+    while len(parts) > 1 and width("/".join(parts)) > most:
+        parts = parts[1:]
+    return fit("/".join(parts), most, keep_end=True)
 
 
 def _own(name: str | None, folder: str) -> Adapter | None:

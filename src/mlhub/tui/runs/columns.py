@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlhub.compare.comparison import order
 from mlhub.compare.direction import direction_of
+from mlhub.compare.shown import short_name
 from mlhub.runner.reconcile import elapsed
 from mlhub.store.runs import step_of
-from mlhub.text import fit, one_line, width
+from mlhub.text import one_line
 from mlhub.tui.runs import cells
 
 if TYPE_CHECKING:
@@ -100,16 +101,8 @@ def field_of(name: str) -> Field | None:
         return None
     read = partial(cells.last_of if kind == "last" else cells.best_of, metric=rest)
     tail = f" {way}" if kind == "best" and way else ""
-    title = _short(shown, _TITLE + 1 - len(tail) if tail else _TITLE) + tail
+    title = short_name(shown, _TITLE + 1 - len(tail) if tail else _TITLE) + tail
     return Field(name, title, f"{kind} value of {shown}", 9, cells.figure(read), read, right=True, down=way != "min")
-
-
-def _short(name: str, most: int) -> str:
-    """The last parts of a metric's name that a column has room for; of a single one that is too long, its end."""
-    parts = name.split("/")
-    while len(parts) > 1 and width("/".join(parts)) > most:
-        parts = parts[1:]
-    return fit("/".join(parts), most, keep_end=True)
 
 
 def choices(runs: Iterable[Run]) -> list[Field]:
