@@ -84,6 +84,22 @@ def test_what_is_no_number_is_an_error_of_the_caller(spelling: str, tmp_path: Pa
     assert read_records(tmp_path / "m.jsonl")[0] == []
 
 
+def test_both_spellings_say_the_same_of_places_and_names(tmp_path: Path, spelling: str) -> None:
+    writer, names = MetricWriter(tmp_path / "m"), ("100%s", 'a"b\\', "ü", "%(x)d", "\n")
+    for step, epoch in ((1, None), (2, 3), (4, 1.5), (5.5, 2), (6, True)):
+        writer.log(dict.fromkeys(names, 0.1), step=step, epoch=epoch)  # type: ignore[arg-type]
+        writer.log({"epoch": 7.0, "a": 0.1}, step=step, epoch=epoch)  # type: ignore[arg-type]
+    for number in range(200):  # more sets of names than are kept
+        writer.log({f"n{number}": 0.5}, step=number, epoch=number)
+    found, _ = read_records(tmp_path / "m")
+    assert [(one.pop("step"), one.pop("epoch", None)) for one in found[:10:2]] == [
+        (1, None), (2, 3), (4, 1.5), (5.5, 2), (6, True),
+    ]  # fmt: skip
+    assert [one["epoch"] for one in found[1:10:2]] == [7.0] * 5
+    assert all({name: one[name] for name in names} == dict.fromkeys(names, 0.1) for one in found[:10:2])
+    assert [one[f"n{number}"] for number, one in enumerate(found[10:])] == [0.5] * 200
+
+
 def test_a_step_left_out_counts_on(tmp_path: Path) -> None:
     writer = MetricWriter(tmp_path / "m.jsonl")
     for step in (None, 7, None):

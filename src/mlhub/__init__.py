@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from mlhub.records import MetricWriter
+    from mlhub.writer import MetricWriter
 
 __all__ = [
     "__version__", "log", "log_artifact", "log_image", "log_table", "log_text", "metrics", "resume", "runs",
@@ -132,7 +132,7 @@ def _open() -> MetricWriter | None:
         return None
     import os
 
-    from mlhub.records import MetricWriter
+    from mlhub.writer import MetricWriter
 
     _writer = MetricWriter(os.path.join(run, "metrics.jsonl"))
     return _writer

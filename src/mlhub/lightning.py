@@ -65,7 +65,7 @@ def _logger_class() -> type:  # noqa: C901 - the body of a class
 
         def _open(self) -> Any:  # noqa: ANN401 - a MetricWriter, imported when there is something to write
             if self._writer is None:
-                from mlhub.records import MetricWriter
+                from mlhub.writer import MetricWriter
 
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._writer = MetricWriter(self._path)

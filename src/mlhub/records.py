@@ -1,7 +1,7 @@
-"""Metric records: an append-only writer, readers by byte offset, and the summary kept for each metric.
+"""Metric records: readers by byte offset, and the summary kept for each metric; the writer is `mlhub.writer`'s.
 
-One record a line, `{"step":50,"epoch":1,"time":1763848800.1,"train/loss":0.45}`. Standard library only: the writer runs
-inside other people's training. Not the place where metrics are drawn or compared.
+One record a line, `{"step":50,"epoch":1,"time":1763848800.1,"train/loss":0.45}`. Standard library only. Not the place
+where metrics are drawn or compared.
 
 A run may have several attempts, all in one file. The writer of attempt n > 1 begins with a *mark*,
 `{"step":840,"attempt":2,"time":…}`: attempt 2 continues from step 840, and records before the mark with a greater step
@@ -10,36 +10,32 @@ are superseded. `current_records` and `summarise` leave those out; `read_records
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
 import math
 import os
 import re
 import stat
-import time
-from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO, NamedTuple
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple
+
+from mlhub.writer import PLACE, MetricWriter, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-#: keys of a record that are its place in the run, not metrics
-PLACE = frozenset(("step", "epoch", "time", "attempt"))
+__all__ = [
+    "PLACE", "Mark", "MetricWriter", "Summary", "current_records", "decode_lines", "encode", "find_marks", "fold",
+    "is_beyond", "is_mark", "read_marks", "read_number", "read_records", "summarise",
+]  # fmt: skip
 
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-#: fails on a number JSON has no word for, so that only such a record pays for the look at each value
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":"), check_circular=False, default=float).encode
-
-_now, _write, _is_finite = time.time, os.write, math.isfinite
 
 #: a mark to the letter; what only looks like one is a record without metrics
 _MARK = re.compile(rb'\{"step":(-1|\d{1,18}),"attempt":(\d{1,9}),"time":\d{1,12}(?:\.\d{1,9})?\}\n')
 _MARK_KEY = b',"attempt":'
-#: a step beyond it has no place in a mark
-_MOST = 10**18 - 1
 #: no mark is longer
 _MARK_LENGTH = 128
 #: bytes of records that become objects at once
@@ -54,178 +50,6 @@ class Mark(NamedTuple):
     offset: int
     step: int
     attempt: int
-
-
-class MetricWriter:
-    """Appends records to one file. Each record is in the kernel's hands when `log` returns.
-
-    In attempt n > 1 of a run (`MLHUB_RUN_DIR`, `MLHUB_ATTEMPT`) a writer of the run's own file sees to the attempt's
-    mark before its first record: whichever writer of whichever process is first, once.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], attempt: int | None = None) -> None:
-        """`attempt`: for a process beside the run, which has not its environment: the number of the attempt."""
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._step = -1
-        # a writer killed in the middle of a line must not swallow the first record after it
-        size = os.fstat(self._fd).st_size
-        self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
-        number = _attempt(path) if attempt is None else attempt
-        self._attempt = number if number > 1 else 0  # 0 once its mark is there
-        self._folder = os.path.dirname(os.path.abspath(path))
-        self._from: int | None = None
-        self._encode = _fast_encoder()
-
-    def log(self, values: Mapping[str, float], *, step: int | None = None, epoch: int | None = None) -> None:
-        """Append one record. Values are numbers, or anything `float` takes (a 0-d tensor or array).
-
-        A full disk loses the record, never the training: an OSError of the write is swallowed, here and only here.
-        """
-        self._step = step = self._step + 1 if step is None else step
-        if self._attempt and not self._mark(step, less=1):
-            return  # a record ahead of its mark would be taken for one of the attempt before
-        record: dict[str, Any]
-        if epoch is None:
-            record = {"step": step, "time": _now(), **values}
-        else:
-            record = {"step": step, "epoch": epoch, "time": _now(), **values}
-        try:
-            line = self._encode(record)
-            plain = _is_finite(sum(record.values()))
-        except Exception:  # what is not all plain numbers: json's encoder knows what to do, or what is wrong
-            plain = False
-        if not plain:
-            line = encode(record).encode()
-        if self._torn:
-            line = b"\n" + line
-        try:  # not by `_append`: in a training the caches are cold, and each further function costs microseconds
-            self._torn = _write(self._fd, line + b"\n") != len(line) + 1
-        except OSError:
-            self._torn = True
-
-    def resume(self, step: int) -> None:
-        """Say that this attempt continues from `step`: what earlier ones recorded beyond it is superseded.
-
-        To be called before the first record; without it, that one's step less 1 is taken. Nothing in a first attempt.
-        """
-        self._step = step
-        if self._attempt:
-            self._mark(step)
-
-    def append(self, lines: Sequence[str], step: int) -> bool:
-        """Append whole records, made by `encode`, of which the first is of `step`; False if they did not all fit."""
-        if self._attempt and not self._mark(step, less=1):
-            return False
-        return self._append("\n".join(lines).encode())
-
-    def size(self) -> int:
-        """Bytes of the file now."""
-        return os.fstat(self._fd).st_size
-
-    def _append(self, line: bytes) -> bool:
-        raw = b"\n%b\n" % line if self._torn else line + b"\n"
-        try:
-            self._torn = os.write(self._fd, raw) != len(raw)
-        except OSError:
-            self._torn = True
-        return not self._torn
-
-    def _mark(self, step: float, less: int = 0) -> bool:
-        """Put the attempt's mark in place unless it is; False if that can't be done now, for want of room.
-
-        Who is first writes it while others wait, so that none of their records comes before it. Were it written twice
-        (a kill in between, no attempt's folder), the first of an attempt counts.
-        """
-        if self._from is None:
-            try:
-                self._from = min(max(-1, int(step) - less), _MOST)
-            except (TypeError, ValueError, OverflowError):
-                return True  # a record with no place supersedes nothing
-        known = _lock_mark(self._folder, self._attempt)
-        try:
-            if known < 0 or os.fstat(known).st_size == 0:
-                mark = f'{{"step":{self._from},"attempt":{self._attempt},"time":{time.time():.6f}}}'
-                if not self._append(mark.encode()):
-                    return False
-                if known >= 0:
-                    with suppress(OSError):
-                        os.write(known, b"%d\n" % self._from)
-        finally:
-            if known >= 0:
-                os.close(known)
-        self._attempt = 0
-        return True
-
-    def close(self) -> None:
-        os.close(self._fd)
-
-
-def encode(record: Mapping[str, object]) -> str:
-    """A record as its line, without the end: a NaN or infinity as the contract's word, `?` for what is no Unicode."""
-    try:
-        line = _encode(record)
-    except ValueError:
-        line = _encode({key: _word(value) for key, value in record.items()})
-    if "\\ud" in line and any(isinstance(key, str) and not _is_text(key) for key in record):
-        return encode({str(key).encode(errors="replace").decode(): value for key, value in record.items()})
-    return line
-
-
-def _is_text(key: str) -> bool:
-    """Whether it has no half of a surrogate pair, as names of files may; readers pass over a line with one."""
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _fast_encoder() -> Callable[[Any], bytes]:
-    """That of msgspec where it is installed, as it is beside mlhub: most of a call is spelling numbers in decimal.
-
-    It spells some otherwise than Python does (3e-05 is 0.00003 there); both are the shortest text of the number.
-    """
-    try:
-        from msgspec.json import Encoder
-
-        return Encoder(decimal_format="number").encode
-    except Exception:  # other people's environments: not there, broken, of another age
-        return _encode_plain
-
-
-def _encode_plain(record: Any) -> bytes:  # noqa: ANN401 - a record
-    return encode(record).encode()
-
-
-def _attempt(path: str | os.PathLike[str]) -> int:
-    """The number of this attempt if it is not the first and `path` is the run's own file, else 0."""
-    folder, number = os.environ.get("MLHUB_RUN_DIR"), os.environ.get("MLHUB_ATTEMPT", "")
-    if not folder or not re.fullmatch(r"[0-9]{1,9}", number) or int(number) < 2:
-        return 0
-    own = os.path.realpath(os.path.join(folder, "metrics.jsonl"))
-    return int(number) if os.path.realpath(path) == own else 0
-
-
-def _lock_mark(folder: str, attempt: int) -> int:
-    """The file that says whether the attempt's mark is there, held until closed; -1 where there can be none."""
-    file = os.path.join(folder, "attempts", str(attempt), "mark")
-    try:
-        fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError:
-        return -1
-    with suppress(OSError):  # a file system without locks
-        fcntl.flock(fd, fcntl.LOCK_EX)
-    return fd
-
-
-def _word(value: object) -> object:
-    """JSON's three missing numbers as the strings of the contract."""
-    if isinstance(value, (str, int)):
-        return value
-    number = float(value)  # type: ignore[arg-type]  # a tensor or array, or float's own TypeError
-    if math.isfinite(number):
-        return number
-    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 def read_number(value: object) -> float | None:

@@ -22,8 +22,8 @@ from mlhub.errors import MlhubError
 from mlhub.hashing import baselines, program, protocol
 from mlhub.hashing.codes import pack
 from mlhub.hashing.ranking import RECALL_AT, Retrieval, evaluate_codes, evaluate_float
-from mlhub.records import MetricWriter
 from mlhub.settings import Settings
+from mlhub.writer import MetricWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -122,8 +122,8 @@ def resume(step: int) -> None:
 
 def _open() -> Any:
     if _state.writer is None:
-        records = load_light("records")
-        _state.writer = records.MetricWriter(os.path.join(run_dir(), "metrics.jsonl"))
+        writer = load_light("writer")
+        _state.writer = writer.MetricWriter(os.path.join(run_dir(), "metrics.jsonl"))
     return _state.writer
 
 
