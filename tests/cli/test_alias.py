@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -46,10 +48,21 @@ def test_an_alias_that_leads_to_no_command_is_refused(cli: Cli, table: str, said
     assert said in cli("a", code=1).stderr
 
 
-def test_an_alias_never_takes_the_place_of_a_command(cli: Cli) -> None:
-    write(cli, '[aliases]\nls = "ls -n 5"\n')
-    assert "alias 'ls' has the name of a command" in cli("ls", code=1).stderr
-    assert cli("show", code=1).stderr.startswith("error: there is no run yet")  # the others go on
+def test_a_command_wins_over_an_alias_of_its_name_with_one_line_of_warning(cli: Cli) -> None:
+    cli("run", "--name", "one", "--wait", "--", "true")
+    write(cli, '[aliases]\nls = "rm one"\n')
+    done = cli("ls", "--json")
+    assert len(json.loads(done.stdout)) == 1
+    assert re.fullmatch(r"warning: the alias 'ls' in .* is left out: a command has that name\n", done.stderr)
+    assert cli("show", "one").stderr == ""  # the others say nothing
+
+
+def test_bare_alias_lists_them_too(cli: Cli) -> None:
+    write(cli, """[aliases]\ngood = "ls -n 5"\nquoted = "run --name 'a b' -- echo x"\n""")
+    assert cli.json("alias") == cli.json("alias", "ls")
+    assert "run --name 'a b' -- echo x" in cli("alias").stdout
+    write(cli, '[aliases]\nround = "round"\n')
+    assert "goes round in a circle" in cli("alias", code=1).stdout
 
 
 @pytest.mark.parametrize("text", ["aliases = 3", "[aliases]\na = 3", "[aliases]\na = ['ls']"])

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     rich_markup_mode=None,
-    no_args_is_help=True,
-    help="""Show your aliases: short words for long commands, from config.toml in the home.
+    help="""List your aliases: short words for long commands, from config.toml in the home.
 
 Further words of the command line stand behind those of the alias. They are split as a shell would split them, but no
-shell sees them. An alias may stand for another one; it can't have the name of a command.
+shell sees them. An alias may stand for another one. One that has the name of a command is left out, with a warning.
+Exit 1 if something is wrong with one.
 
 \b
 [aliases]
@@ -25,19 +25,31 @@ l = "ls -n 5"
 
 \b
 mlhub l --json         as mlhub ls -n 5 --json
-mlhub alias ls         which there are
+mlhub alias            which there are, and what is wrong with any
+mlhub alias --json
 """,
 )
 
 
+@app.callback(invoke_without_command=True)
+def aliases(
+    context: typer.Context, json: Annotated[bool, typer.Option("--json", help="Print them as a JSON object.")] = False
+) -> int:
+    return 0 if context.invoked_subcommand else _list(json)
+
+
 @app.command("ls")
 def ls(json: Annotated[bool, typer.Option("--json", help="Print them as a JSON object.")] = False) -> int:
-    """List your aliases and say what is wrong with any of them. Exit 1 if something is.
+    """The same: list your aliases and say what is wrong with any of them.
 
     \b
     mlhub alias ls
     mlhub alias ls --json
     """
+    return _list(json)
+
+
+def _list(json: bool) -> int:
     from mlhub.cli.out import Column, emit_json, say, table
     from mlhub.settings import Settings
 
@@ -120,21 +132,26 @@ def _split(text: str) -> list[str]:
         return []
 
 
-def check_not_hidden(name: str) -> None:
-    """Raises ConfigError if an alias has the name of this command: which of the two is meant can't be known.
+def warn_of_hidden(name: str) -> None:
+    """Say it if an alias has the name of this command, which wins: a line in a file must not stop the command.
 
     Reads TOML only where the file has aliases at all: `mlhub ls` needs none of this.
     """
+    from mlhub.errors import ConfigError
     from mlhub.settings import Settings, mentions_aliases
 
-    if not mentions_aliases() or name not in Settings.load().aliases:
+    if not mentions_aliases():
         return
-    from mlhub.errors import ConfigError
+    try:
+        settings = Settings.load()
+    except ConfigError:  # whoever reads the settings says it; help and its like need none
+        return
+    if name in settings.aliases:
+        from mlhub.cli.out import tell
+        from mlhub.text import one_line
 
-    raise ConfigError(
-        f"{Settings.load().to_home().config}: alias {name!r} has the name of a command",
-        "Give the alias another name in the table [aliases].",
-    )
+        file = one_line(str(settings.to_home().config))
+        tell(f"warning: the alias {name!r} in {file} is left out: a command has that name")
 
 
 def shown(columns: int) -> list[tuple[str, str]]:
@@ -145,7 +162,7 @@ def shown(columns: int) -> list[tuple[str, str]]:
 
     try:
         aliases = Settings.load().aliases if mentions_aliases() else {}
-    except ConfigError:  # help must come whatever is wrong; `mlhub alias ls` says it
+    except ConfigError:  # help must come whatever is wrong; `mlhub alias` says it
         return []
     return [(one_line(name), fit(one_line(words), columns)) for name, words in aliases.items()]
 

@@ -126,10 +126,10 @@ class Commands(TyperGroup):
         return build(cmd_name) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Built, list[str]]:  # noqa: ANN401
-        from mlhub.cli.alias import check_not_hidden, expand
+        from mlhub.cli.alias import expand, warn_of_hidden
 
         if args[0] in COMMANDS:
-            check_not_hidden(args[0])
+            warn_of_hidden(args[0])
         else:
             args = expand(args)
         return super().resolve_command(ctx, args)

@@ -79,8 +79,8 @@ _NARROWEST = 8
 class Column:
     """A table's column, as wide as its cells need, at most `most`.
 
-    `flex`: shrinks, down to `least`, when the table is too wide, those of a low `rank` before the others; its cells are cut
-    at their end, at their beginning (`path`), or between (`middle`: of names that begin alike, the end tells which).
+    `flex`: shrinks, down to `least`, when the table is too wide, those of a low `rank` before the others. Its cells are
+    cut at their end, at their beginning (`path`), or between (`middle`: the end tells names apart that begin alike).
     `spare`: left out where there is still no room, the lowest first; 0 is never left out.
     """
 
