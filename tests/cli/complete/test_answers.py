@@ -82,9 +82,7 @@ def test_of_five_thousand_runs_with_control_characters_in_their_names_each_line_
     add(store, "plain")
     store.close()
     with sqlite3.connect(tmp_path / "home" / "mlhub.db") as connection:
-        known = [
-            column[1] for column in connection.execute("PRAGMA table_info(runs)") if column[1] not in ("id", "name")
-        ]
+        every = [column[1] for column in connection.execute("PRAGMA table_info(runs)")]
         columns = ", ".join(name for name in every if name not in ("id", "name"))
         for number in range(5000):
             odd = (f"new\nline{number}", f"\x1b]0;x\x07esc{number}", f"r{number}")[number % 3]
