@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from mlhub.compare.comparison import compare
+from mlhub.compare.fold import fold
 from mlhub.compare.sheet import make_sheet, places_by, sort_keys
 from mlhub.compare.verdict import judge
 from tests.compare.conftest import make_run
@@ -112,8 +113,92 @@ def test_a_smaller_loss_is_the_better_one():
 
 
 def test_one_that_runs_still_is_called_so():
-    runs = [make_run(1, metrics={"acc": 0.1}), make_run(2, metrics={"acc": 0.2}, status="running")]
-    assert _verdict(runs).sentences[0].startswith("best: run-2 (running), acc 0.2")
+    runs = [make_run(index, metrics={"acc": index / 10}, status="running") for index in (1, 2)]
+    assert _verdict(runs).sentences[0].startswith("best: run-2 (running at step 10), acc 0.2")
+
+
+def test_the_best_is_one_that_completed_and_a_better_one_that_did_not_is_told_of():
+    runs = [
+        make_run(1, metrics={"acc": 0.1}), make_run(2, metrics={"acc": 0.2}),
+        make_run(3, metrics={"acc": 0.9}, status="failed"), make_run(4, metrics={"acc": 0.3}, status="running"),
+    ]  # fmt: skip
+    verdict = _verdict(runs)
+    assert verdict.run == 2
+    assert verdict.sentences[:2] == (
+        "best: run-2, acc 0.2 (+0.1, +100.0 % over run-1)",
+        "not completed but better: run-3 (failed at step 10), acc 0.9 (+0.7); so has 1 more",
+    )
+    line = next(line for line in _sheet(runs)[1].lines if line.section == "metric")
+    assert [cell.best for cell in line.cells] == [False, True, False, False]
+
+
+def test_one_that_completed_is_not_said_to_be_over_a_better_one_that_failed():
+    runs = [make_run(1, metrics={"acc": 0.1}), make_run(2, metrics={"acc": 0.2}, status="failed")]
+    assert _verdict(runs).sentences[:2] == (
+        "best that completed: run-1, acc 0.1",
+        "not completed but better: run-2 (failed at step 10), acc 0.2 (+0.1)",
+    )
+
+
+def test_of_runs_that_differ_in_their_seed_alone_none_is_best_however_they_are_shown():
+    runs = SEEDS[::2]
+    found, sheet = _sheet(runs)
+    verdict = judge(sheet, found)
+    assert verdict.run is None
+    assert verdict.sentences[0].startswith(
+        "2 seeds of one configuration: val/acc 0.52 ± 0.028 (n=2), 0.5 (run-1) to 0.54 (run-3)"
+    )
+    assert not any(cell.best for line in sheet.lines for cell in line.cells)
+    assert judge(_sheet(runs, together=True)[1], found) == verdict
+
+
+def test_all_differences_of_a_metric_are_told_in_one_unit():
+    runs = [make_run(index, metrics={"acc": acc, "loss": loss})
+            for index, (acc, loss) in enumerate(((0.1, 1.0), (0.7, 2.0), (1.5, 1.0004)), 1)]  # fmt: skip
+    lines = {line.name: [cell.delta for cell in line.cells] for line in _sheet(runs)[1].lines}
+    assert lines["acc"] == ["", "+0.6", "+1.4"]
+    assert lines["loss"] == ["", "+100.0%", "+0.04%"]
+
+
+# what is left out for readers
+
+
+def _folded(runs, **more):
+    found, sheet = _sheet(runs)
+    return fold(sheet, found, judge(sheet, found).metric, **more)
+
+
+def test_of_many_metrics_those_that_lead_are_shown_and_the_others_counted():
+    def metrics(value):
+        own = {f"val/map_{bits}{kind}": value for bits in (8, 16, 32, 64) for kind in ("", "_itq", "_pca", "_lsh")}
+        return own | {"val/loss": value, "train/loss": value, "train/map_8": value, "noise": value}
+
+    folded = _folded([make_run(1, metrics=metrics(1.0)), make_run(2, metrics=metrics(2.0))])
+    names = [line.name for line in folded.sheet.lines if line.section == "metric"]
+    assert len(names) == 12
+    assert {"val/map_8", "train/map_8", "val/loss", "train/loss"} <= set(names)
+    assert "noise" not in names
+    assert folded.left == ("8 more metrics: --all-metrics, or -m NAME",)
+    assert _folded([make_run(1, metrics=metrics(1.0))], every_metric=True).left == ()
+
+
+def test_what_one_run_alone_has_is_a_line_of_its_own():
+    runs = [
+        make_run(1, config={"lr": 1, "a": 1, "b": "x"}, metrics={"m": 1}),
+        make_run(2, config={"lr": 2}, metrics={f"own{i}": i for i in range(9)}),
+    ]
+    folded = _folded(runs)
+    assert [line.name for line in folded.sheet.lines] == ["took", "lr"]
+    assert folded.own == (
+        "only run-1 sets: a 1, b x",
+        "only run-1 has: m 1",
+        "only run-2 has: own0 0, own1 1, own2 2, own3 3, own4 4, own5 5 and 3 more (--all-metrics)",
+    )
+
+
+def test_a_parameter_that_is_also_a_metric_is_called_so():
+    _, sheet = _sheet([make_run(lr, config={"lr": lr}, metrics={"lr": lr}) for lr in (1, 2)])
+    assert [line.name for line in sheet.lines][1:] == ["lr (parameter)", "lr"]
 
 
 def test_a_tie_has_no_winner():

@@ -17,13 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlhub.cli.compare_runs import Chosen
-    from mlhub.compare.comparison import Comparison
-    from mlhub.compare.sheet import Sheet
-    from mlhub.compare.verdict import Verdict
+    from mlhub.compare.fold import Folded
 
 _COLOURS = {"best": "1;32", "good": "32", "bad": "31", "quiet": "2", "head": "1"}
-#: metrics in a table on a terminal
-_MOST_METRICS = 200
 _FORMATS = ("csv", "md", "html", "json")
 
 
@@ -36,8 +32,9 @@ def compare(
         list[str] | None, typer.Option("--metric", "-m", metavar="PATTERN", help="Only metrics whose names match.")
     ] = None,
     at: Annotated[
-        str, typer.Option(metavar="PLACE", help="step=1000, epoch=3, best:METRIC; last, best, min or max.")
+        str, typer.Option(metavar="PLACE", help="step=1000, epoch=3, best:METRIC (min:, max:); last, best, min, max.")
     ] = "last",
+    all_metrics: Annotated[bool, typer.Option("--all-metrics", help="All metrics, not only the main ones.")] = False,
     all_params: Annotated[bool, typer.Option("--all-params", help="Also parameters that don't differ.")] = False,
     seeds: Annotated[
         bool | None, typer.Option("--seeds/--no-seeds", help="Runs that differ in their seed alone as mean ± sd.")
@@ -74,7 +71,7 @@ def compare(
     form = _form(output, csv=csv, md=md, html=html, json=json)
     asked = Asked(
         tuple(runs or ()), tuple(group or ()), filter, baseline, tuple(metric or ()), at, all_params, seeds, sort,
-        reverse, limit, plot or bool(png) or bool(svg),
+        reverse, limit, plot or bool(png) or bool(svg), all_metrics,
     )  # fmt: skip
     _check(form, plot=plot, x=x)
     from mlhub.cli.compare_runs import choose, narrow
@@ -109,6 +106,7 @@ class Asked:
     reverse: bool
     limit: int | None
     curves: bool
+    all_metrics: bool = False
 
 
 def _form(output: Path | None, **flags: bool) -> str:
@@ -133,25 +131,32 @@ def _check(form: str, *, plot: bool, x: str) -> None:
 
 def _write(chosen: Chosen, asked: Asked, form: str, *, vertical: bool) -> bytes:
     """The document, ready to be written."""
-    found, sheet, verdict = chosen.found, chosen.sheet, chosen.verdict
+    found, verdict = chosen.found, chosen.verdict
     if form == "json":
         import msgspec
 
         tree = to_json(chosen, asked)
         return msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"
+    from mlhub.compare.fold import fold
+
+    every = asked.all_metrics or bool(asked.metrics)
+    folded = fold(chosen.sheet, found, verdict.metric, every_metric=every, every_parameter=asked.all_params)
     if form == "text":
-        return _text(found, sheet, verdict, chosen.notes, vertical=vertical).encode(errors="replace")
+        return _text(chosen, folded, vertical=vertical).encode(errors="replace")
     from mlhub.cli.out import tell
     from mlhub.compare import tables
     from mlhub.runner.reconcile import elapsed
 
     if form == "html":
         title = f"{len(found.runs)} runs compared"
-        return tables.to_html(sheet, title, verdict.sentences, chosen.notes).encode(errors="replace")
+        notes = (*chosen.notes, *folded.own, *folded.left)
+        return tables.to_html(folded.sheet, title, verdict.sentences, notes).encode(errors="replace")
+    if form == "md":
+        notes = (*folded.own, *folded.left, *chosen.notes)
+        return tables.to_markdown(folded.sheet, verdict.sentences, notes).encode(errors="replace")
     for sentence in (*verdict.sentences, *chosen.notes):
         tell(sentence)
-    text = tables.to_csv(found, elapsed) if form == "csv" else tables.to_markdown(sheet)
-    return text.encode(errors="replace")
+    return tables.to_csv(found, elapsed).encode(errors="replace")
 
 
 def to_json(chosen: Chosen, asked: Asked) -> dict[str, Any]:
@@ -169,28 +174,29 @@ def to_json(chosen: Chosen, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _text(found: Comparison, sheet: Sheet, verdict: Verdict, notes: Sequence[str], *, vertical: bool) -> str:
-    """What a person reads: the answer, what it is of, the table."""
+def _text(chosen: Chosen, folded: Folded, *, vertical: bool) -> str:
+    """What a person reads: the answer, what it is of, the table, what isn't in it."""
     from textwrap import wrap
 
     from mlhub.cli.out import coloured, columns, lettered
     from mlhub.compare.layout import LETTERS, Signs, lay_out
     from mlhub.text import unicode_works
 
-    if not found.runs:
+    if not chosen.found.runs:
         return "no run is meant; mlhub ls shows the runs there are, mlhub run starts one\n"
     works = unicode_works()
     colour = coloured()
-    sheet, left = sheet.with_metrics(_MOST_METRICS)
-    more = (f"{left} more metrics are not shown; --metric PATTERN chooses",) if left else ()
-    lines = [
-        line for said in (*verdict.sentences, *notes, *more) for line in wrap(said, columns(), subsequent_indent="  ")
-    ]
-    sheet = sheet if works else sheet.spelt(lettered)
-    lines.append("")
+
+    def wrapped(sentences: Sequence[str]) -> list[str]:
+        return [line for said in sentences for line in wrap(said, columns(), subsequent_indent="  ")]
+
+    lines = [*wrapped((*chosen.verdict.sentences, *chosen.notes)), ""]
+    sheet = folded.sheet if works else folded.sheet.spelt(lettered)
     for row in lay_out(sheet, columns(), Signs() if works else LETTERS, vertical=vertical):
         shown = "".join(_painted(text, style) if colour else text for text, style in row)
         lines.append(shown if colour else shown.rstrip())
+    below = wrapped((*folded.own, *folded.left))
+    lines += ["", *below] if below else []
     text = "\n".join(lines) + "\n"
     return text if works else lettered(text)
 

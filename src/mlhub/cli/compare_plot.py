@@ -148,10 +148,10 @@ def _tell_progress(words: str) -> None:
 
 def _curves(runs: Sequence[Run], read: Mapping[int, RunCurves], metric: Metric) -> list[Curve]:
     """Of each run that has the metric; the best one last, so that it lies above the others."""
-    from mlhub.compare.palette import PAPER, assign
+    from mlhub.compare.palette import on_paper
     from mlhub.text import one_line
 
-    colours = assign(PAPER, [run.id for run in runs])
+    colours = on_paper(run.id for run in runs)
     name = metric.name
     found = []
     for run in runs:

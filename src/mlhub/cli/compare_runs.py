@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 #: how many are compared where none is named and there is no group
 _NEWEST = 5
-_ALL = 1 << 62
 #: of so many runs a note names the places
 _NAMED = 3
 
@@ -121,7 +120,7 @@ def _meant(hub: Hub, asked: Asked, notes: list[str], *, narrowed: bool) -> list[
     if asked.groups:
         return list({run.id: run for name in asked.groups for run in _group(hub, name)}.values())
     if narrowed:
-        return hub.store.newest(_ALL)[::-1]
+        return list(hub.store.each_newest())[::-1]
     group = hub.store.newest_group()
     if group is not None:
         runs = hub.store.in_group(group)
@@ -220,7 +219,8 @@ def _compare(choice: _Choice, asked: Asked) -> Chosen:
     against = choice.baseline is not None
     more = {"at step": {run_id: f"{step:g}" for run_id, step in steps.items() if step is not None}} if steps else {}
     more |= {"protocol": protocols} if protocols else {}
-    sheet = make_sheet(found, elapsed, together=asked.seeds, deltas=against or len(runs) == 2, more=more)
+    deltas = against or (len(runs) == 2 and not found.only_seeds)
+    sheet = make_sheet(found, elapsed, together=asked.seeds, deltas=deltas, more=more)
     main = next((m.name for m in found.metrics if m.name == asked.sort), None)
     plots = _plots(found, choice.patterns) if choice.patterns else ()
     verdict = judge(sheet, found, metric=main or _alone(found, asked), against=against)
@@ -371,15 +371,21 @@ def _warnings(found: Comparison, protocols: Mapping[int, str], asked: Asked, she
     if failed and len(runs) > 1:
         more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
         notes.append(f"did not complete: {', '.join(failed[:_NAMED])}{more}")
+    now = [one_line(run.name) for run in runs if run.status == "running"]
+    if now and len(runs) > 1:
+        more = f" and {len(now) - _NAMED} more" if len(now) > _NAMED else ""
+        notes.append(f"still running: {', '.join(now[:_NAMED])}{more}")
     taken = [len(one.ids) for one in sheet.subjects if len(one.ids) > 1]
     if taken:
         groups = f"{len(taken)} groups" if len(taken) > 1 else "1 group"
         notes.append(f"seeds as mean ± sd: {sum(taken)} runs in {groups}; --no-seeds shows each run")
-    if asked.baseline and found.baseline is not None:
-        name = next(one_line(run.name) for run in runs if run.id == found.baseline)
-        notes.append(f"percentages are against {name}")
-    elif len(runs) == 2:
-        notes.append(f"percentages are against {one_line(runs[0].name)}")
+    elif found.only_seeds and len(sheet.subjects) > 1:
+        notes.append("--seeds shows the mean ± sd of each metric")
+    deltas = [cell.delta for line in sheet.lines for cell in line.cells if cell.delta]
+    if deltas and sheet.baseline is not None:
+        name = sheet.subjects[sheet.baseline].name
+        near = "" if all("%" in delta for delta in deltas) else f"; not in percent where {name} is near zero"
+        notes.append(f"differences are against {name}{near}")
     return notes
 
 

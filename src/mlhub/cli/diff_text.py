@@ -136,13 +136,14 @@ def _metrics(found: Found, *, stat: bool) -> Iterator[str]:
     from mlhub.cli.out import Column, table
 
     heads = [Column("  metric", flex=True, least=12), Column("A", right=True), Column("B", right=True),
-             Column("B − A", right=True), Column("")]  # fmt: skip
+             Column("B − A", right=True), Column("of A", right=True), Column("")]  # fmt: skip
     rows = []
     for metric in differing[:_MOST]:
         delta = metric.delta(found.b.id, found.a.id)
         word = "" if delta is None or delta.better is None else "better" if delta.better else "worse"
         texts = [metric_text(metric.values.get(run.id)) for run in (found.a, found.b)]
-        rows.append([metric.name, *texts, delta_text(delta) if delta else "–", word])
+        share = delta_text(delta, percent=True) if delta and metric.in_percent(found.a.id) else ""
+        rows.append([metric.name, *texts, delta_text(delta, percent=False) or "–", share or "–", word])
     for place, line in enumerate(table(heads, rows, total=max(40, columns()) - 2)):
         text = f"  {line}" if place else line
         yield _paint({"better": _GREEN, "worse": _RED}.get(rows[place - 1][-1], ""), text) if place else text

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 #: bytes at a file's beginning in which a report says that it is one
 _HEAD = 4096
-_ALL = 1 << 62
 
 
 def report(
@@ -31,7 +30,7 @@ def report(
         list[str] | None, typer.Option("--metric", "-m", metavar="PATTERN", help="Only metrics whose names match.")
     ] = None,
     at: Annotated[
-        str, typer.Option(metavar="PLACE", help="step=1000, epoch=3, best:METRIC; last, best, min or max.")
+        str, typer.Option(metavar="PLACE", help="step=1000, epoch=3, best:METRIC (min:, max:); last, best, min, max.")
     ] = "last",
     charts: Annotated[int, typer.Option(metavar="N", min=0, max=200, help="At most N charts.")] = 8,
     query: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Ask the indexes this (repeatable).")] = None,
@@ -98,13 +97,13 @@ def _gather(asked: Asked, title: str, charts: int, queries: Sequence[str], *, sa
     runs = chosen.found.runs
     if not runs:
         raise NotFoundError("no run is meant, so there is nothing to report", "`mlhub ls` shows the runs there are.")
-    made = [run for run in chosen.hub.store.newest(_ALL) if run.kind == "index" and run.status == "completed"]
+    made = [run for run in chosen.hub.store.each_newest() if run.kind == "index" and run.status == "completed"]
     compared = Compared(
         chosen.found,
         chosen.verdict.sentences,
         {one.name: one.ids for one in chosen.sheet.subjects if len(one.ids) > 1},
         chosen.verdict.metric,
-        deltas=len(runs) == 2 or (asked.baseline is not None and len(runs) > 1),
+        deltas=(len(runs) == 2 and not chosen.found.only_seeds) or (asked.baseline is not None and len(runs) > 1),
         made=made if samples else [],
     )
     return gather(chosen.hub.home, compared, Wishes(title, charts, queries, samples), tell)

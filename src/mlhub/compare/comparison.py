@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 Use = Literal["last", "best", "min", "max", "at"]
 
 
+#: percentages that are greater say less than the difference itself
+_TELLING = 1000
+
+
 class Delta(NamedTuple):
     """How far from the baseline's value. `percent`: None where that is 0; `better`: where no direction is."""
 
@@ -45,16 +49,25 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of several runs. `values`: as recorded, of the runs that have it, NaN and infinities too."""
+    """A metric of several runs. `values`: as recorded, of the runs that have it, NaN and infinities too.
+
+    `completed`: the runs that may be best, as long as one of them has a finite value; None: all may.
+    """
 
     name: str
     direction: Direction | None
     values: Mapping[int, float]
+    completed: frozenset[int] | None = None
 
     @cached_property
     def best(self) -> tuple[int, ...]:
-        """The runs with the best finite value: several, if they tie; none without a direction."""
+        """The runs with the best finite value: several, if they tie; none without a direction.
+
+        A run that failed or still runs is best only among its like: the next step may end it, or undo its lead.
+        """
         finite = {run_id: value for run_id, value in self.values.items() if math.isfinite(value)}
+        if self.completed is not None:
+            finite = {run_id: value for run_id, value in finite.items() if run_id in self.completed} or finite
         if not finite or self.direction is None:
             return ()
         top = (max if self.direction == "max" else min)(finite.values())
@@ -80,6 +93,14 @@ class Metric:
         better = None if self.direction is None or change == 0 else (change > 0) == (self.direction == "max")
         percent = 100 * (change / abs(base)) if base else math.inf
         return Delta(change, percent if math.isfinite(percent) else None, better)
+
+    def in_percent(self, baseline: int | None) -> bool:
+        """Whether differences to the baseline are told in percent: all of them or none, so that they can be compared.
+
+        Not where the baseline is so near zero that a percentage would only tell of that.
+        """
+        deltas = [delta for run_id in self.values if (delta := self.delta(run_id, baseline)) is not None]
+        return all(delta.percent is not None and abs(delta.percent) < _TELLING for delta in deltas)
 
     def spread(self, ids: Sequence[int]) -> Spread | None:
         """Over these runs; None if none has a finite value."""
@@ -111,6 +132,11 @@ class Comparison:
     config: Mapping[str, Mapping[int, Any]]
     metrics: tuple[Metric, ...]
     seeds: tuple[tuple[int, ...], ...]
+
+    @property
+    def only_seeds(self) -> bool:
+        """Whether all runs differ in nothing but their seed: then chance says which is best, and none is."""
+        return len(self.seeds) == 1 and len(self.seeds[0]) == len(self.runs)
 
     @property
     def best(self) -> dict[str, int]:
@@ -173,7 +199,8 @@ def _metrics(
             if number is not None:
                 by_name[name][run.id] = number
     ordered = sorted(names, key=lambda name: (name not in first, *order(name)))
-    metrics = [Metric(name, ways.get(name), by_name[name]) for name in ordered]
+    completed = frozenset(run.id for run in runs if run.status == "completed")
+    metrics = [Metric(name, ways.get(name), by_name[name], completed) for name in ordered]
     return [part for metric in metrics for part in _by_protocol(metric, protocols)]
 
 
@@ -190,7 +217,8 @@ def _by_protocol(metric: Metric, protocols: Mapping[int, str]) -> list[Metric]:
     if len(found) < 2:
         return [metric]
     return [
-        Metric(f"{metric.name} [{name or 'no protocol'}]", metric.direction, values) for name, values in found.items()
+        replace(metric, name=f"{metric.name} [{name or 'no protocol'}]", values=values)
+        for name, values in found.items()
     ]
 
 

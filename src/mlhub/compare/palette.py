@@ -1,4 +1,4 @@
-"""Colours of runs that are seen together: stable by run, different from each other. Loads nothing."""
+"""Colours of runs that are seen together: on a screen stable by run, on paper by their order. Loads nothing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-#: Okabe and Ito's (https://jfly.uni-koeln.de/color/) for white paper, in the order of the screen's theme `okabe`: black
-#: stands for its white, and the yellow is darker, as theirs can't be seen on white
-PAPER = ("#56b4e9", "#e69f00", "#009e73", "#b8a800", "#cc79a7", "#d55e00", "#0072b2", "#000000")
+#: Okabe and Ito's (https://jfly.uni-koeln.de/color/) for white paper; the yellow is darker, as theirs can't be seen on
+#: white. So ordered that the first few are as far from each other as can be, for eyes that see red and green alike too
+#: (Machado et al. 2009, distances in CIELAB): the orange and the vermilion, the yellow come together only in the end.
+PAPER = ("#0072b2", "#e69f00", "#000000", "#009e73", "#56b4e9", "#d55e00", "#cc79a7", "#b8a800")
+
+
+def on_paper(run_ids: Iterable[int]) -> dict[int, str]:
+    """Colours of the runs of one report or figure, the oldest run first: nothing else is to be seen beside it."""
+    return {run_id: PAPER[place % len(PAPER)] for place, run_id in enumerate(sorted(set(run_ids)))}
 
 
 def assign(palette: Sequence[str], run_ids: Iterable[int]) -> dict[int, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlhub.compare.figure import Line, Panel
-from mlhub.compare.palette import PAPER, assign
+from mlhub.compare.palette import on_paper
 from mlhub.curves.axes import epochs_of
 from mlhub.curves.points import thinned
 from mlhub.curves.traces import share_of, smooth
@@ -40,7 +40,7 @@ def make_panels(
 
     Colours are the runs' own, the same in all panels. For `figure.to_svg(panels, x=AXES[x])`.
     """
-    colours = assign(PAPER, curves)
+    colours = on_paper(curves)
     panels = []
     for metric in metrics:
         lines = {

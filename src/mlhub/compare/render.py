@@ -109,11 +109,14 @@ def facts(took: Callable[[Run], float | None]) -> list[tuple[str, Callable[[Run]
     ]
 
 
-def delta_text(delta: Delta) -> str:
-    """`+1.2 %`, or the difference itself where the baseline is 0."""
-    if delta.percent is None:
-        return f"{delta.value:+.4g}"
-    return f"{delta.percent:+.1f} %" if abs(delta.percent) < 1000 else f"{delta.value:+.3g}"
+def delta_text(delta: Delta | None, *, percent: bool) -> str:
+    """`+1.2%` or `+0.012`, as all of a metric's are told (`Metric.in_percent`); empty where nothing differs."""
+    if delta is None or not delta.value:
+        return ""
+    if not percent or delta.percent is None:
+        return f"{delta.value:+.3g}"
+    # a difference that rounds to none is one all the same
+    return f"{delta.percent:+.1f}%" if abs(delta.percent) >= 0.05 else f"{delta.percent:+.1g}%"
 
 
 def escaped(text: str) -> str:

@@ -67,12 +67,6 @@ class Sheet:
         lines = tuple(line._replace(cells=tuple(line.cells[place] for place in order)) for line in self.lines)
         return replace(self, subjects=tuple(self.subjects[place] for place in order), lines=lines)
 
-    def with_metrics(self, most: int) -> tuple[Sheet, int]:
-        """The same with at most so many metrics, and how many are left out."""
-        metrics = [line for line in self.lines if line.section == "metric"]
-        left = {id(line) for line in metrics[most:]}
-        return replace(self, lines=tuple(line for line in self.lines if id(line) not in left)), len(left)
-
     def spelt(self, spell: Callable[[str], str]) -> Sheet:
         """The same in other letters, for terminals that have few."""
         subjects = tuple(one._replace(name=spell(one.name)) for one in self.subjects)
@@ -124,14 +118,18 @@ def make_sheet(
     runs = {run.id: run for run in found.runs}
     base = next((place for place, one in enumerate(subjects) if found.baseline in one.ids), None)
     lines = [*_facts(subjects, runs, took, more or {}), *_config(subjects, found)]
+    done = frozenset(place for place, one in enumerate(subjects)
+                     if all(runs[run_id].status == "completed" for run_id in one.ids))  # fmt: skip
     values: dict[str, Metric] = {}
     spreads: dict[str, tuple[Spread | None, ...]] = {}
     for metric in found.metrics:
         spread = tuple(metric.spread(one.ids) if len(one.ids) > 1 else None for one in subjects)
         means = {place: value for place, one in enumerate(subjects)
                  if (value := _mean(metric, one, spread[place])) is not None}  # fmt: skip
-        values[metric.name], spreads[metric.name] = Metric(metric.name, metric.direction, means), spread
-        lines.append(_metric_line(values[metric.name], spread, len(subjects), base if deltas else None))
+        over = values[metric.name] = Metric(metric.name, metric.direction, means, done)
+        spreads[metric.name] = spread
+        winners = () if found.only_seeds else over.winners
+        lines.append(_metric_line(over, spread, len(subjects), base if deltas else None, winners))
     return Sheet(subjects, tuple(lines), values, spreads, base)
 
 
@@ -141,15 +139,17 @@ def _mean(metric: Metric, subject: Subject, spread: Spread | None) -> float | No
     return next((metric.values[run_id] for run_id in subject.ids if run_id in metric.values), None)
 
 
-def _metric_line(metric: Metric, spreads: Sequence[Spread | None], count: int, base: int | None) -> Line:
+def _metric_line(
+    metric: Metric, spreads: Sequence[Spread | None], count: int, base: int | None, winners: Sequence[int]
+) -> Line:
     cells = []
-    winners = frozenset(metric.winners)
+    best, percent = frozenset(winners), metric.in_percent(base)
     for place in range(count):
         delta = metric.delta(place, base)
         spread = spreads[place]
         text = render.spread_text(spread) if spread else render.metric_text(metric.values.get(place))
-        shown = render.delta_text(delta).replace(" %", "%") if delta and delta.value else ""
-        cells.append(Cell(text, place in winners, shown, delta.better if delta else None))
+        shown = render.delta_text(delta, percent=percent)
+        cells.append(Cell(text, place in best, shown, delta.better if delta else None))
     return Line("metric", one_line(metric.name), metric.direction, tuple(cells))
 
 
@@ -181,12 +181,14 @@ def _of_group(texts: Sequence[str]) -> str:
 
 def _config(subjects: Sequence[Subject], found: Comparison) -> Iterable[Line]:
     grouped = any(len(one.ids) > 1 for one in subjects)
+    metrics = {metric.name for metric in found.metrics}
     for key, values in found.config.items():
         if grouped and is_seed(key) and _same_everywhere(subjects, values):
             continue
         say = _sayer(values)
         texts = [_of_group([say(values[i]) if i in values else render.MISSING for i in one.ids]) for one in subjects]
-        yield Line("config", one_line(key), None, tuple(map(Cell, texts)))
+        name = f"{one_line(key)} (parameter)" if key in metrics else one_line(key)  # `lr`, which many log as well
+        yield Line("config", name, None, tuple(map(Cell, texts)))
 
 
 def _sayer(values: Mapping[int, Any]) -> Callable[[Any], str]:

@@ -28,8 +28,11 @@ _ACROSS = 6
 _ARROWS = {"max": " ↑", "min": " ↓"}
 
 
-def to_markdown(sheet: Sheet) -> str:
-    """A table that forges show: the best value bold, the delta to the baseline behind each."""
+def to_markdown(sheet: Sheet, sentences: Sequence[str] = (), notes: Sequence[str] = ()) -> str:
+    """A table that forges show: the best value bold, the delta to the baseline behind each.
+
+    `sentences` stand above it, `notes` below.
+    """
     names = [escaped(one.name) for one in sheet.subjects]
     heads = [escaped(line.name) + _ARROWS.get(line.way or "", "") for line in sheet.lines]
     cells = [[_markdown_cell(line, place) for line in sheet.lines] for place in range(len(names))]
@@ -38,7 +41,9 @@ def to_markdown(sheet: Sheet) -> str:
     else:
         rows = [["run", *heads], *([name, *row] for name, row in zip(names, cells, strict=True))]
     rows.insert(1, ["---"] * len(rows[0]))
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    above = "".join(f"{escaped(words)}\n\n" for words in sentences)
+    return above + table + ("\n" if notes else "") + "".join(f"- {escaped(words)}\n" for words in notes)
 
 
 def _markdown_cell(line: Line, place: int) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlhub.compare.configs import canonical, is_seed
-from mlhub.compare.render import value_text
+from mlhub.compare.render import spread_text, value_text
+from mlhub.store.runs import step_of
 from mlhub.text import fit, number, one_line
 
 TYPE_CHECKING = False
@@ -38,28 +39,56 @@ def judge(sheet: Sheet, found: Comparison, *, metric: str | None = None, against
 
     `against`: over the baseline, which was chosen; else over the second best.
     """
+    if found.only_seeds:
+        return _of_seeds(found, metric)
     chosen = _metric(sheet, metric)
     if chosen is None or len(sheet.subjects) < 2:
         return Verdict(None, None, (_why_none(sheet, metric),) if len(sheet.subjects) > 1 else ())
     name = _name(chosen.name)
     ranking = sorted(
         (place for place, value in chosen.values.items() if math.isfinite(value)),
-        key=lambda place: -chosen.values[place] if chosen.direction == "max" else chosen.values[place],
+        key=lambda place: (place not in chosen.best, place not in (chosen.completed or ()), -_lead(chosen, place)),
     )
     if len(ranking) < 2:
         who = _who(sheet, ranking[0]) if ranking else ""
         only = f"only {who} has a finite {name}" if who else f"no run has a finite {name}"
         return Verdict(chosen.name, None, (only,))
     top, value = ranking[0], chosen.values[ranking[0]]
-    ties = [place for place in ranking if chosen.values[place] == value]
+    ties = chosen.best
     if len(ties) > 1:
         names = ", ".join(_who(sheet, place) for place in ties[:3]) + (", …" if len(ties) > 3 else "")
         return Verdict(chosen.name, None, (f"a tie: {len(ties)} have {name} {number(value)} ({names})",))
     rival = ranking[1]
     if against and sheet.baseline in chosen.values and sheet.baseline != top:
         rival = sheet.baseline  # type: ignore[assignment]  # it is a key of values
-    sentences = (_best(sheet, found, chosen, top, rival), *_differs(sheet, found, top, rival))
+    ahead = [place for place in ranking if _lead(chosen, place) > _lead(chosen, top)]
+    alone = rival in ahead and rival != sheet.baseline
+    first = _best(sheet, found, chosen, top, None if alone else rival)
+    sentences = (first, *_ahead(sheet, found, chosen, top, ahead), *_differs(sheet, found, top, rival))
     return Verdict(chosen.name, sheet.subjects[top].ids[0], sentences)
+
+
+def _lead(metric: Metric, place: int) -> float:
+    """Its value, turned so that more is better."""
+    return metric.values[place] if metric.direction == "max" else -metric.values[place]
+
+
+def _of_seeds(found: Comparison, asked: str | None) -> Verdict:
+    """Of runs that differ in their seed alone none is best: what they come to together, and how far they scatter."""
+    known = [one for one in found.metrics if any(map(math.isfinite, one.values.values()))]
+    chosen = next((one for one in known if one.name == asked), None)
+    chosen = chosen or next((one for one in known if one.direction), known[0] if known else None)
+    head = f"{len(found.runs)} seeds of one configuration"
+    spread = chosen.spread([run.id for run in found.runs]) if chosen else None
+    if chosen is None or spread is None:
+        return Verdict(None, None, (f"{head}, and no metric with a finite value",))
+    names = {run.id: fit(one_line(run.name), 40) for run in found.runs}
+    ends = sorted((value, run_id) for run_id, value in chosen.values.items() if math.isfinite(value))
+    low, high = (f"{number(value)} ({names[run_id]})" for value, run_id in (ends[0], ends[-1]))
+    words = f"{head}: {_name(chosen.name)} {spread_text(spread)}, {low} to {high}"
+    if spread.n > 1:
+        words += "; a difference between them is the seed's, so none is best"
+    return Verdict(chosen.name, None, (words,))
 
 
 def _name(text: str, most: int = 60) -> str:
@@ -89,21 +118,47 @@ def _why_none(sheet: Sheet, asked: str | None) -> str:
     return "of no metric that the runs share is it known whether more or less is better"
 
 
-def _best(sheet: Sheet, found: Comparison, metric: Metric, top: int, rival: int) -> str:
-    """`best: calm-otter, val/map_64 0.5521 (+0.012 over b)`; over seeds, whether that is more than they deviate."""
-    value, other = metric.values[top], metric.values[rival]
+def _state(sheet: Sheet, found: Comparison, place: int) -> str:
+    """` (failed at step 300)`, where not all of its runs completed."""
+    own = [run for run in found.runs if run.id in sheet.subjects[place].ids and run.status != "completed"]
+    steps = [step for run in own if (step := step_of(run)) is not None]
+    words = ", ".join(sorted({run.status for run in own}))
+    at = f" at step {number(max(steps))}" if steps and len(own) == 1 else ""
+    return f" ({words}{at})" if own else ""
+
+
+def _ahead(sheet: Sheet, found: Comparison, metric: Metric, top: int, ahead: Sequence[int]) -> tuple[str, ...]:
+    """Who has a better value and did not complete: that may be worth another start, and is no result."""
+    if not ahead:
+        return ()
+    place = max(ahead, key=lambda place: _lead(metric, place))
+    who = f"{_who(sheet, place)}{_state(sheet, found, place)}"
+    more = f"; so {'have' if len(ahead) > 2 else 'has'} {len(ahead) - 1} more" if len(ahead) > 1 else ""
+    change = metric.values[place] - metric.values[top]
+    return (
+        f"not completed but better: {who}, {_name(metric.name)} {number(metric.values[place])} ({change:+.3g}){more}",
+    )
+
+
+def _best(sheet: Sheet, found: Comparison, metric: Metric, top: int, rival: int | None) -> str:
+    """`best: calm-otter, val/map_64 0.5521 (+0.012 over b)`; over seeds, whether that is more than they deviate.
+
+    `rival`: None where it is said elsewhere who comes next.
+    """
     spreads = sheet.spreads[metric.name]
     spread = spreads[top]
+    value = metric.values[top]
     shown = number(value)
     if spread is not None and spread.sd is not None:
         shown += f" ± {spread.sd:.2g} (n={spread.n})"
+    shown = f"{_who(sheet, top)}{_state(sheet, found, top)}, {_name(metric.name)} {shown}"
+    if rival is None:
+        return f"best that completed: {shown}"
+    other = metric.values[rival]
     change = value - other
     share = f", {100 * change / abs(other):+.1f} %" if other and abs(change) < 10 * abs(other) else ""
-    status = {run.id: run.status for run in found.runs}
-    states = sorted({status[run_id] for run_id in sheet.subjects[top].ids} - {"completed"})
-    state = f" ({', '.join(states)})" if states else ""
-    text = f"best: {_who(sheet, top)}{state}, {_name(metric.name)} {shown}"
-    text += f" ({change:+.3g}{share} over {_who(sheet, rival)})"
+    over = "over" if _lead(metric, top) > _lead(metric, rival) else "against"
+    text = f"best: {shown} ({change:+.3g}{share} {over} {_who(sheet, rival)})"
     deviations = [one.sd for one in (spread, spreads[rival]) if one is not None and one.sd is not None]
     if deviations:
         sd = max(deviations)

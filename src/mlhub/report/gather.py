@@ -5,22 +5,21 @@ Files are outside data: one that is torn, missing or enormous makes its part of 
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlhub.compare import code
+from mlhub.compare.leading import leading_metrics
 from mlhub.compare.pairs import differ, differ_packages
-from mlhub.compare.palette import PAPER, assign
 from mlhub.report import curves as drawn
 from mlhub.report import kept, samples
 from mlhub.report.contents import Against, Contents, LogTail, RunPart
-from mlhub.report.summary import main_metrics, sentences
+from mlhub.report.summary import sentences
 from mlhub.runner.advice import advice
 from mlhub.runner.alerts import read_active
 from mlhub.runner.archive import opened
-from mlhub.runner.folder import read_spec
+from mlhub.runner.folder import read_surroundings
 from mlhub.runner.reconcile import elapsed
 from mlhub.runner.segments import LogReader
 from mlhub.text import clean, local_time, one_line, size
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from mlhub.paths import Home, RunPaths
     from mlhub.store.runs import Run
 
+#: columns of metrics in the first table
+_COLUMNS = 5
 #: lines of a log, and bytes looked through for them; letters of a line
 _LINES, _TAIL, _LONGEST = 60, 64 << 10, 400
 _CONFIG = 64 << 10
@@ -71,8 +72,8 @@ def gather(home: Home, compared: Compared, wishes: Wishes, tell: Callable[[str],
     """All of a report on the runs that were compared; `tell` hears of what takes long."""
     comparison = compared.found
     runs = comparison.runs
-    specs = {run.id: read_spec(home.run(run.id)) for run in runs}
-    main = main_metrics(comparison, compared.lead)
+    specs = {run.id: read_surroundings(home.run(run.id)) for run in runs}
+    main = leading_metrics(comparison, compared.lead, _COLUMNS)
     marks = _marks(runs)
     limits: list[str] = []
     charts = _charts(home, comparison, main, marks, wishes, limits, tell)
@@ -106,15 +107,8 @@ def _names(runs: Sequence[Run]) -> str:
 
 
 def _marks(runs: Sequence[Run]) -> dict[int, int]:
-    """By run its colour's place in the palette, plus 8 for every run before it that has the same."""
-    colours = assign(PAPER, [run.id for run in runs])
-    seen: Counter[str] = Counter()
-    marks = {}
-    for run in sorted(runs, key=lambda run: run.id):
-        colour = colours[run.id]
-        marks[run.id] = PAPER.index(colour) + len(PAPER) * seen[colour]
-        seen[colour] += 1
-    return marks
+    """By run the place of its colour in the palette; from its end on other dashes in the same colours."""
+    return {run_id: place for place, run_id in enumerate(sorted(run.id for run in runs))}
 
 
 def _charts(

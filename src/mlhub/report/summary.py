@@ -1,4 +1,4 @@
-"""What a report says first: the comparison's verdict, how seeds scatter, and what went wrong; which metrics lead."""
+"""What a report says first: the comparison's verdict, how seeds scatter, and what went wrong."""
 
 from __future__ import annotations
 
@@ -12,25 +12,8 @@ if TYPE_CHECKING:
     from mlhub.compare.comparison import Comparison, Metric
     from mlhub.store.runs import Run
 
-#: columns of metrics in the first table
-_COLUMNS = 5
 #: runs that a sentence names, groups over seeds that are told of
 _NAMED, _GROUPS = 5, 3
-
-
-def main_metrics(found: Comparison, lead: str | None) -> list[str]:
-    """The metrics that a reader wants first: the one that decided, its like, the losses, the others."""
-    known = [metric for metric in found.metrics if metric.values]
-    if not known:
-        return []
-    first = next((metric for metric in known if metric.name == lead), known[0])
-    place, _, leaf = first.name.rpartition("/")
-
-    def rank(metric: Metric) -> tuple[bool, ...]:
-        own_place, _, own = metric.name.rpartition("/")
-        return metric is not first, own != leaf, own != "loss", own_place != place, metric.direction is None
-
-    return [metric.name for metric in sorted(known, key=rank)[:_COLUMNS]]
 
 
 def sentences(
@@ -69,7 +52,7 @@ def _seeds(found: Comparison, lead: Metric | None, together: Mapping[str, Sequen
     ]
     for ids in found.seeds:
         spread = lead.spread(ids) if lead is not None else None
-        if lead is None or spread is None or spread.sd is None or ids in taken:
+        if lead is None or spread is None or spread.sd is None or ids in taken or found.only_seeds:
             continue
         who = _named([names[run_id] for run_id in ids])
         said.append(

@@ -108,10 +108,11 @@ def _value(values: Mapping[int, Any], run_id: int) -> str:
 
 
 def _metric(found: Contents, metric: Metric, run_id: int) -> Cell:
-    delta = metric.delta(run_id, found.comparison.baseline) if found.deltas else None
+    base = found.comparison.baseline
+    note = delta_text(metric.delta(run_id, base), percent=metric.in_percent(base)) if found.deltas else ""
     text = metric_text(metric.values.get(run_id))
-    best = found.several and run_id in metric.winners
-    return Cell(text, best=best, note=delta_text(delta) if delta and delta.value else "", number=True)
+    best = found.several and run_id in metric.winners and not found.comparison.only_seeds
+    return Cell(text, best=best, note=note, number=True)
 
 
 def all_metrics(found: Contents) -> Table:

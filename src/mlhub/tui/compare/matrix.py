@@ -127,9 +127,9 @@ class Matrix:
         mark = theme.glyph(_BEST) if won else " "
         delta = metric.delta(run_id, self.found.baseline)
         shown: list[Part] = [(f"{mark} {pad(self._texts[run_id][metric.name], self._wide[run_id], right=True)}", style)]
-        if delta and delta.value:
+        if delta and (text := render.delta_text(delta, percent=metric.in_percent(self.found.baseline))):
             better = {True: "good", False: "bad", None: "dim"}[delta.better]
-            shown.append((f" {render.delta_text(delta).replace(' %', '%')}", self.look.style(better)))
+            shown.append((f" {text}", self.look.style(better)))
         return shown
 
     # groups over seeds
