@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -163,8 +164,6 @@ def test_a_kill_leaves_whole_runs_or_none(store, home, tmp_path, monkeypatch, mo
 
 
 def die_at(moment):
-    from pathlib import Path
-
     def die(*_):
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -173,6 +172,14 @@ def die_at(moment):
         Staging.close = die
     else:
         Path.rename = lambda path, target: (moment == "after the rename" and rename(path, target), die())
+
+
+def waits_for_lock(pid):
+    """Return when a process waits for a lock, as the kernel's table of locks says."""
+    until = time.monotonic() + 60
+    while not any("->" in line and f" {pid} " in line for line in Path("/proc/locks").read_text().splitlines()):
+        assert time.monotonic() < until, f"process {pid} does not wait for the lock"
+        time.sleep(0.01)
 
 
 def test_two_imports_at_once_are_one_after_the_other(store, home, tmp_path):
@@ -185,7 +192,7 @@ def test_two_imports_at_once_are_one_after_the_other(store, home, tmp_path):
         os._exit(0)
     with importing(store) as importer:
         os.write(writes, b"!")
-        time.sleep(0.2)  # the other one would have been done with it
+        waits_for_lock(child)
         [source] = find(tmp_path, print, lambda _: None)
         assert importer.add(source, Wanted()).action == "imported"
     assert os.waitpid(child, 0)[1] == 0

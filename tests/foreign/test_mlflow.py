@@ -49,7 +49,24 @@ def test_how_runs_ended_is_told_as_far_as_it_was_recorded(store):
     assert found["child"][0].status == "completed"
     live = found["runs still"][0]
     assert live.status == "failed"
-    assert "no end was recorded" in live.reason
+    assert live.reason == "lost: still marked running in MLflow when imported"
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "reason"),
+    [
+        ("KILLED", "cancelled", "cancelled, says MLflow"),
+        ("2", "failed", "lost: still marked scheduled in MLflow when imported"),
+        ("[a, b]", "failed", "lost: MLflow does not say how it ended"),
+    ],
+)
+def test_each_word_of_mlflow_has_one_of_our_statuses(store, said, status, reason):
+    [source] = [source for source in find_all(store)[0] if source.name == "good one"]
+    meta = source.path / "meta.yaml"
+    meta.write_text("".join(f"{'status: ' + said if line.startswith('status:') else line.rstrip()}\n"
+                            for line in meta.read_text().splitlines()))  # fmt: skip
+    facts = copy(source, Collected())
+    assert (facts.status, facts.reason) == (status, reason)
 
 
 def test_deleted_runs_and_experiments_are_none(store):

@@ -190,3 +190,11 @@ def test_garbage_gives_nothing_worse_than_corrupt(tmp_path, data, framed):
         pass
     assert all(isinstance(record.get("step"), int) for record in records)
     list(read_records([data]))
+
+
+def test_lightnings_placeholder_is_no_metric_and_a_measured_one_is(tmp_path):
+    write(tmp_path, scalars((0, b"hp_metric", -1.0), (1, b"loss", 2.0), (2, b"hp_metric", 0.5)))
+    _, collected = read_one(tmp_path)
+    assert [(record["step"], *sorted(record.keys() - {"step", "time"})) for record in collected.metrics] == [
+        (1, "loss"), (2, "hp_metric"),
+    ]  # fmt: skip

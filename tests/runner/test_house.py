@@ -36,7 +36,8 @@ def store(home) -> Iterator[Store]:
 
 def make_run(store: Store, status: str = "completed", kind: str = "train", days: float = 0, **more: object) -> Run:
     """A run that ended so many days ago, with the files a training leaves."""
-    run = store.get(store.add(name=f"run-{len(store.ids())}", kind=kind, created_at=now(), host="here", **more))
+    name = f"run-{len(store.ids())}"
+    run = store.get(store.add(name=name, kind=kind, adapter="hashing", created_at=now(), host="here", **more))
     if status != "running":
         ended = stamp(time.time() - 86400 * days)
         store.finish(run, status=status, ended_at=ended, exit_code=0, signal=None, reason=None)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,8 +27,9 @@ def store(home: Home) -> Iterator[Store]:
     store.close()
 
 
-def add(store: Store, name: str, kind: str = "train") -> Run:
-    return store.find(str(store.add(name=name, kind=kind, created_at=now(), host="here", tags=("a",), config={"x": 1})))
+def add(store: Store, name: str, kind: str = "train", **more: Any) -> Run:
+    fields = {"name": name, "kind": kind, "created_at": now(), "host": "here", "tags": ("a",), "config": {"x": 1}}
+    return store.find(str(store.add(**fields | more)))
 
 
 def finish(store: Store, run: Run, status: str = "completed") -> bool:
@@ -47,6 +48,15 @@ def test_a_run_is_found_by_id_name_and_last(store: Store) -> None:
     assert store.find("1").name == "first"
     assert store.find("second") == second == store.find("@last")
     assert store.find("@last", kind="train").name == "first"
+
+
+def test_the_newest_of_an_adapter_is_found_and_of_presets_from_before_there_were_adapters(store: Store) -> None:
+    add(store, "old", preset="quickstart.yaml")
+    add(store, "captured", kind="train")
+    assert store.find("@last", kind="train", adapter="hashing").name == "old"
+    add(store, "ours", adapter="hashing")
+    add(store, "others", adapter="lightning", preset="lit.yaml")
+    assert store.find("@last", kind="train", adapter="hashing").name == "ours"
 
 
 @pytest.mark.parametrize("ref", ["7", "nobody", "", "٣", "1" * 30, "'; DROP TABLE runs; --"])

@@ -62,13 +62,14 @@ def _job(kind: str, ref: str, checkpoint: str, name: str | None, *, detach: bool
     from mlhub.cli.out import emit_json
     from mlhub.cli.run import announce
     from mlhub.cli.runs import extra_json
+    from mlhub.runner.kinds import find_hashing
     from mlhub.runner.names import check_word
     from mlhub.runner.preflight import check_packages
     from mlhub.runner.submit import Request, submit
 
     check_word("--name", name)
     hub = open_hub()
-    trained = hub.store.find(ref, kind="train")
+    trained = find_hashing(hub.store, ref)
     file = _checkpoint(hub, trained, checkpoint)
     check_packages()
     request = Request(
@@ -91,9 +92,11 @@ def _job(kind: str, ref: str, checkpoint: str, name: str | None, *, detach: bool
 
 def _checkpoint(hub: Hub, run: Run, which: str) -> Path:
     """The file of `best`, `last` or a path. Raises NotFoundError with what to do."""
-    from mlhub.adapters import HASHING, checkpoint_file
+    from mlhub.adapters import checkpoint_file
     from mlhub.errors import MlhubError, NotFoundError
+    from mlhub.runner.kinds import is_hashing
     from mlhub.runner.reconcile import refresh
+    from mlhub.text import one_line
 
     if which not in ("best", "last"):
         file = Path(os.path.expanduser(which)).absolute()
@@ -102,14 +105,10 @@ def _checkpoint(hub: Hub, run: Run, which: str) -> Path:
                 f"checkpoint {which}: no such file", "Give best, last or the path of a .safetensors file."
             )
         return file
-    if run.kind != "train":
+    if not is_hashing(run):
         raise MlhubError(
-            f"run {run.id} ({run.name}) is of kind {run.kind}, not a training", "Name a training; see mlhub ls."
-        )
-    if run.adapter not in (None, HASHING.name):
-        raise MlhubError(
-            f"run {run.id} ({run.name}) was trained by {run.adapter}: mlhub's own programs can't read its checkpoints",
-            "Name a training of a preset; see mlhub ls.",
+            f"run {run.id} ({one_line(run.name)}) {_what(hub, run)}: only trainings of mlhub's own presets are read",
+            'Theirs: mlhub ls --filter "kind:train adapter:hashing"; or leave RUN out: the newest of them',
         )
     file = checkpoint_file(hub.home.run(run.id).checkpoints, which)
     if not file.is_file():
@@ -117,3 +116,15 @@ def _checkpoint(hub: Hub, run: Run, which: str) -> Path:
         hint = "Wait for its first validation." if run.active else f"See why: mlhub logs {run.name}"
         raise NotFoundError(f"run {run.id} ({run.name}, {run.status}) has no {which} checkpoint", hint)
     return file
+
+
+def _what(hub: Hub, run: Run) -> str:
+    """What a run is that is no training of ours, as the end of "run 3 (name) …"."""
+    from mlhub.runner.imported import origin
+    from mlhub.text import one_line
+
+    if (source := origin(hub.home.run(run.id))) is not None:
+        return f"was imported from {one_line(source.kind)}"
+    if run.kind != "train":
+        return f"is of kind {one_line(run.kind)}"
+    return f"was trained by {one_line(run.adapter)}" if run.adapter else "was captured from a command"

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlhub.errors import MlhubError
 from mlhub.files import open_regular, read_regular
-from mlhub.foreign.source import NO_END, Facts, Source, digest, fingerprint, measure, metric_name, scalar
+from mlhub.foreign.source import Facts, Source, digest, fingerprint, measure, metric_name, scalar
 from mlhub.yaml12 import parse
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ _MOST = 64 << 10
 _LINE = 4096
 #: files of metrics that are open at once
 _OPEN = 200
-#: RunStatus of mlflow/protos/service.proto; a run without an end may have been killed, and MLflow doesn't know
+#: RunStatus of mlflow/protos/service.proto
 _ENDS = {
     3: "completed",
     4: "failed",
@@ -39,6 +39,14 @@ _ENDS = {
     "FAILED": "failed",
     "KILLED": "cancelled",
 }
+#: one that MLflow has no end of: it may have been killed or go on; as of our own whose end nobody saw, `lost`
+_OPEN_ENDS = {
+    1: "lost: still marked running in MLflow when imported",
+    "RUNNING": "lost: still marked running in MLflow when imported",
+    2: "lost: still marked scheduled in MLflow when imported",
+    "SCHEDULED": "lost: still marked scheduled in MLflow when imported",
+}
+_NO_STATUS = "lost: MLflow does not say how it ended"
 _ACTIVE = "active"
 
 
@@ -68,22 +76,30 @@ def copy(source: Source, sink: Sink) -> Facts:
     meta = _read_meta(source.path)
     tags = dict(_texts(source.path / "tags", sink))
     last = _copy_metrics(source.path / "metrics", sink)
-    status = _ENDS.get(meta.get("status", 0)) if isinstance(meta.get("status"), (int, str)) else None
+    status, reason = _end(meta.get("status"))
     ended = _seconds(meta.get("end_time"))
-    reason = "imported" if status == "completed" else f"{status}, says MLflow" if status else NO_END
     return Facts(
         name=tags.get("mlflow.runName") or str(meta.get("run_name") or "") or None,
         group=_experiment(source.path.parent),
         tags=[f"{name}={value}" if value else name for name, value in tags.items() if not name.startswith("mlflow.")],
         note=tags.get("mlflow.note.content"),
         config={name: scalar(value) for name, value in _texts(source.path / "params", sink)},
-        status=status or "failed",
+        status=status,
         reason=reason,
         started=_seconds(meta.get("start_time")),
         ended=ended or last,
         command=[tags["mlflow.source.name"]] if "mlflow.source.name" in tags else [],
         git={"commit": commit} if (commit := tags.get("mlflow.source.git.commit")) else {},
     )
+
+
+def _end(said: object) -> tuple[str, str]:
+    """Status and reason, by what MLflow says of it."""
+    word = said if isinstance(said, (int, str)) else 0
+    status = _ENDS.get(word)
+    if status is None:
+        return "failed", _OPEN_ENDS.get(word, _NO_STATUS)
+    return status, "imported" if status == "completed" else f"{status}, says MLflow"
 
 
 def _read_meta(folder: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 KINDS = ("tensorboard", "lightning", "wandb", "mlflow")
 
 #: why a run without an end is taken for failed, where its tracker would have recorded one
-NO_END = "no end was recorded: it was killed, or ran still when it was imported"
+NO_END = "lost: no end was recorded; it was killed, or ran still when it was imported"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +86,15 @@ _RESERVED = {"step": "metric/step", "time": "metric/time", "attempt": "metric/at
 def metric_name(name: str) -> str:
     """A metric's name; one that would be taken for a record's place in its run has another. `epoch` is that place."""
     return _RESERVED.get(name, name)
+
+
+#: what Lightning's TensorBoardLogger records for its table of hyperparameters: measured by nobody
+_PLACEHOLDER = ("hp_metric", -1)
+
+
+def is_placeholder(name: str, value: float) -> bool:
+    """Whether a metric's value is Lightning's filler. Capture, which runs without mlhub, leaves out the same."""
+    return (name, value) == _PLACEHOLDER
 
 
 def epoch(number: float) -> float:

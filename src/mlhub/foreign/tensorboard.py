@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlhub.foreign.events import CorruptError, event_class, hparams_class, read_part
-from mlhub.foreign.source import epoch, metric_name
+from mlhub.foreign.source import epoch, is_placeholder, metric_name
 
 __all__ = ["CorruptError", "Session", "read", "read_records"]  # what is done with a file; its runs: tensorboard_runs
 
@@ -86,6 +86,8 @@ def read_records(data: Iterable[bytes], session: Session | None = None) -> Itera
             if number is None:
                 continue
             tag = names.get(value.tag) or names.setdefault(value.tag, metric_name(value.tag.decode(errors="replace")))
+            if is_placeholder(tag, number):
+                continue
             if record.get("step") != step or tag in record:
                 yield from _finished(record)
                 record = {"step": step, **_time(event)}

@@ -14,6 +14,7 @@ import msgspec
 
 from mlhub.paths import RunPaths
 from mlhub.runner import labels, record
+from mlhub.runner.kinds import kind_of
 from mlhub.store.runs import Run
 from mlhub.text import one_line
 
@@ -42,6 +43,12 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_spec(paths: RunPaths) -> dict[str, Any]:
     """`spec.json`."""
     return read_json(paths.spec)
+
+
+def read_surroundings(paths: RunPaths) -> dict[str, Any]:
+    """`spec.json`, with the packages that the run's own process said it has in place of the guess, where it did."""
+    found = record.part(read_json(paths.capture), "packages")
+    return read_spec(paths) | ({"packages": found} if found else {})
 
 
 def protocol_of(paths: RunPaths) -> str | None:
@@ -105,7 +112,7 @@ def row_of(folder: Path, run_id: int) -> Run:
     return Run(
         id=run_id,
         name=_text(spec, "name") or f"run-{run_id}",
-        kind=_text(spec, "kind") or "command",
+        kind=kind_of(_text(spec, "kind") or "command", read_json(paths.capture)),
         status="queued",
         group=_text(spec, "group"),
         tags=tags,

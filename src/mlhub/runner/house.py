@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from mlhub.errors import UsageError
 from mlhub.runner import archive, identity, leftovers, lock, segments, trash, tree
 from mlhub.runner.folder import linked_folders, numbered
+from mlhub.runner.kinds import is_hashing
 from mlhub.runner.reconcile import refresh
 from mlhub.text import duration, one_line, seconds_between
 
@@ -194,7 +195,7 @@ def _checkpoints(home: Home, run: Run) -> list[os.DirEntry[str]]:
 
 def _runners_up(home: Home, run: Run, needed: set[str]) -> Iterator[Item]:
     """`step-N` of our own trainings, where best or last is kept beside them and no index or evaluation is of them."""
-    files = _checkpoints(home, run) if run.kind == "train" else []
+    files = _checkpoints(home, run) if is_hashing(run) else []
     if not any(entry.name in ("best.safetensors", "last.safetensors") for entry in files):
         return
     needed_here = {os.path.splitext(path)[0] for path in needed}

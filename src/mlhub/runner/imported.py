@@ -48,6 +48,6 @@ def check_ours(paths: RunPaths, run: Run) -> None:
     found = origin(paths)
     if found is not None:
         raise MlhubError(
-            f"run {run.id} ({one_line(run.name)}) was imported from {one_line(found.path)}: it can only be read",
-            f"mlhub import {one_line(found.path)} adds what is new; mlhub rm {one_line(run.name)} removes it here.",
+            f"run {run.id} ({one_line(run.name)}) was imported from {one_line(found.kind)}: it can only be read",
+            f"Its source: mlhub show {run.id}. Start the program itself: mlhub run -- CMD ARG …",
         )

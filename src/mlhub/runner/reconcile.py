@@ -251,15 +251,20 @@ def take_in(paths: RunPaths, run: Run) -> bool:
     return catch_up(paths, run.attempt, final=not run.active)
 
 
-def _take_parameters(store: Store, run: Run, paths: RunPaths) -> None:
-    """What the program itself calls its hyperparameters becomes the config of a run that was started without one."""
+def _take_captured(store: Store, run: Run, paths: RunPaths) -> None:
+    """What the program says of itself: that it trains, and its hyperparameters, for a run started without a config."""
     if not paths.capture.exists():
         return
     from mlhub.arguments import with_arguments
     from mlhub.runner.folder import read_json, read_spec
+    from mlhub.runner.kinds import kind_of
 
-    found = record.part(read_json(paths.capture), "parameters")
-    if found:
+    captured = read_json(paths.capture)
+    if kind_of(run.kind, captured) != run.kind:
+        with suppress(StoreError):
+            store.set_training(run)
+    found = record.part(captured, "parameters")
+    if found and not run.config:
         command = read_spec(paths).get("command")
         argv = [str(word) for word in command] if isinstance(command, list) else []
         with suppress(StoreError):
@@ -269,8 +274,8 @@ def _take_parameters(store: Store, run: Run, paths: RunPaths) -> None:
 def fold_summary(store: Store, run: Run) -> Run | None:
     """`run` with the next part of its metrics folded into its summary; None when there was nothing new."""
     paths = store.home.run(run.id)
-    if not run.config:
-        _take_parameters(store, run, paths)
+    if run.kind == "command" or not run.config:
+        _take_captured(store, run, paths)
     whole = take_in(paths, run)
     try:
         summary, offset = summarise(paths.metrics, run.summary, run.summary_offset)

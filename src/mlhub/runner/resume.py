@@ -18,6 +18,7 @@ from mlhub.errors import MlhubError, UsageError
 from mlhub.runner import leftovers
 from mlhub.runner.folder import read_spec
 from mlhub.runner.imported import check_ours
+from mlhub.runner.kinds import is_hashing
 from mlhub.runner.order import Order, recorded, requeue
 from mlhub.runner.reconcile import refresh
 from mlhub.runner.spec import git_state
@@ -113,15 +114,16 @@ def rerun_request(store: Store, run: Run, overrides: Sequence[str], **changes: A
     """
     paths = store.home.run(run.id)
     given = recorded_order(paths, run)
+    kind = str(read_spec(paths).get("kind") or run.kind)  # capture may have made a training of a command
     common: dict[str, Any] = {
-        "kind": run.kind, "group": run.group, "tags": tuple(run.tags), "grace": given.grace, "cwd": given.cwd,
+        "kind": kind, "group": run.group, "tags": tuple(run.tags), "grace": given.grace, "cwd": given.cwd,
         "gpus": run.gpus_wanted, "stop_on_nan": given.stop_on_nan,
         "venv": Path(given.venv) if given.venv else None, "capture": given.capture, "environment": given.environment,
     }  # fmt: skip
     common |= {"adapter": run.adapter, "project": run.project, "preset": Path(run.preset) if run.preset else None}
     if invocation := read_invocation(paths.invocation):
         return _rerun_of_project(paths, run, invocation, overrides, common | changes)
-    if run.kind == "train" and paths.config.exists():
+    if is_hashing(run) and paths.config.exists():
         from mlhub.adapters import HASHING
         from mlhub.config import load_config
 
@@ -133,7 +135,7 @@ def rerun_request(store: Store, run: Run, overrides: Sequence[str], **changes: A
             f"run {run.id} ({run.name}) has no preset, so {overrides[0]!r} can't be set",
             "Leave it out, or mlhub run -- CMD …",
         )
-    detail = {} if run.kind == "command" else run.config
+    detail = {} if kind == "command" else run.config
     return Request(given.argv, detail=detail, **common | changes)
 
 

@@ -190,6 +190,10 @@ class Store(QueueRows):
         """Keep the parameters of a run that was started without any; nothing happens if it has some."""
         self._change(texts.SET_CONFIG, id=run.id, config=to_text(config))
 
+    def set_training(self, run: Run) -> None:
+        """Of a command that turned out to be a training; nothing happens to any other."""
+        self._change(texts.SET_TRAINING, id=run.id)
+
     def set_labels(self, run: Run, tags: list[str], note: str | None) -> None:
         self._change(texts.SET_LABELS, id=run.id, tags=to_text(tags), note=note)
 
@@ -204,15 +208,15 @@ class Store(QueueRows):
         """Remove a row whose run was never launched."""
         self._change(texts.FORGET_RUN, id=run_id)
 
-    def find(self, ref: str, *, kind: str | None = None) -> Run:
-        """The run a user named by id, name or `@last` (the newest; of `kind`, where only that is meant).
+    def find(self, ref: str, *, kind: str | None = None, adapter: str | None = None) -> Run:
+        """The run a user named by id, name or `@last` (the newest; of `kind` and `adapter`, where only that is meant).
 
         Raises NotFoundError.
         """
         if ref == "@last":
-            found = self._one(texts.NEWEST_RUN, kind=kind)
+            found = self._one(texts.NEWEST_RUN, kind=kind, adapter=adapter)
             if found is None:
-                what = f"{kind} run" if kind else "run"
+                what = " ".join(word for word in (adapter, kind, "run") if word)
                 raise NotFoundError(f"there is no {what} yet", "Start one: mlhub run quickstart")
         else:
             found = self._one(texts.GET_RUN, id=int(ref)) if ref.isascii() and ref.isdigit() and len(ref) < 19 else None

@@ -17,7 +17,10 @@ REVISION = "SELECT version_num FROM alembic_version"
 
 GET_RUN = f"SELECT {COLUMNS} FROM runs WHERE id = :id"  # noqa: S608 - a constant
 GET_BY_NAME = f"SELECT {COLUMNS} FROM runs WHERE name = :name"  # noqa: S608
-NEWEST_RUN = f"SELECT {COLUMNS} FROM runs WHERE :kind IS NULL OR kind = :kind ORDER BY id DESC LIMIT 1"  # noqa: S608
+#: a run with a preset and no adapter was recorded before there were adapters
+_BY_ADAPTER = "(:adapter IS NULL OR adapter = :adapter OR (adapter IS NULL AND preset IS NOT NULL))"
+NEWEST_RUN = f"""SELECT {COLUMNS} FROM runs WHERE (:kind IS NULL OR kind = :kind) AND {_BY_ADAPTER}
+ ORDER BY id DESC LIMIT 1"""  # noqa: S608
 NEWEST_RUNS = f"SELECT {COLUMNS} FROM runs ORDER BY id DESC LIMIT :limit"  # noqa: S608
 NEWEST_GROUP = "SELECT group_name FROM runs WHERE group_name IS NOT NULL ORDER BY id DESC LIMIT 1"
 IN_GROUP = f"SELECT {COLUMNS} FROM runs WHERE group_name = :name ORDER BY id"  # noqa: S608
@@ -30,7 +33,7 @@ NAMES = "SELECT name FROM runs ORDER BY id DESC LIMIT 1000"
 ALL_IDS = "SELECT id FROM runs"
 
 #: completion in the shell: a few columns, and of many runs the newest; `statuses` and `kind` leave out the others
-_MEANT = "(:statuses = '' OR instr(:statuses, status) > 0) AND (:kind IS NULL OR kind = :kind)"
+_MEANT = f"(:statuses = '' OR instr(:statuses, status) > 0) AND (:kind IS NULL OR kind = :kind) AND {_BY_ADAPTER}"
 RUN_WORDS = f"""SELECT id, name, status, kind FROM runs WHERE name >= :first AND name < :last AND {_MEANT}
  ORDER BY id DESC LIMIT 1000"""  # noqa: S608
 RUN_IDS = f"""SELECT id, name, status, kind FROM runs WHERE substr(id, 1, length(:prefix)) = :prefix AND {_MEANT}
@@ -121,6 +124,9 @@ SET_ORPHANS = "UPDATE runs SET orphans = :orphans WHERE id = :id AND attempt = :
 
 #: of a run that was started without one: what its program said of itself
 SET_CONFIG = "UPDATE runs SET config = :config WHERE id = :id AND config = '{}'"
+
+#: of a command that turned out to be a training
+SET_TRAINING = "UPDATE runs SET kind = 'train' WHERE id = :id AND kind = 'command'"
 
 SET_LABELS = "UPDATE runs SET tags = :tags, note = :note WHERE id = :id"
 

@@ -64,6 +64,8 @@ _STATUSES = {
     "--after": ("queued", "running"),
 }
 _KINDS = {"eval": "train", "index": "train", "--index": "index"}
+#: of which only those of mlhub's own programs are meant
+_OWN = ("eval", "index")
 
 
 def runs(place: Place, current: str) -> Iterator[Word]:
@@ -79,11 +81,12 @@ def runs(place: Place, current: str) -> Iterator[Word]:
         statuses = "queued"
     said = {*place.arguments, *chain.from_iterable(place.options.values())}
     names = Names()
+    meant = {"statuses": statuses, "kind": kind, "adapter": "hashing" if command in _OWN else None}
     if "@last".startswith(current) and (command not in _STATUSES or command == "wait"):
         yield Word("@last", "the newest")
-    found = names.ask(texts.RUN_WORDS, first=current, last=current + "\U0010ffff", statuses=statuses, kind=kind)
+    found = names.ask(texts.RUN_WORDS, first=current, last=current + "\U0010ffff", **meant)
     if current.isascii() and current.isdigit():
-        found = names.ask(texts.RUN_IDS, prefix=current, statuses=statuses, kind=kind)
+        found = names.ask(texts.RUN_IDS, prefix=current, **meant)
         found = [(str(id_), f"{status} {name}") for id_, name, status, _ in found]
         yield from (Word(*row) for row in found if row[0] not in said)
         return

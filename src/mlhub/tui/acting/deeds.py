@@ -11,9 +11,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlhub.adapters import HASHING
 from mlhub.errors import MlhubError
 from mlhub.runner import record
+from mlhub.runner.kinds import is_hashing
 from mlhub.store.store import Store
 from mlhub.text import duration, one_line, size
 
@@ -122,7 +122,7 @@ def code_warning(home: Home, runs: Sequence[Run]) -> list[str]:
 
 def where_they_begin(home: Home, runs: Sequence[Run]) -> list[str]:
     """From where each of them will go on, as far as anybody but its program knows."""
-    ours = [run for run in runs if run.kind == "train" and run.adapter in (None, HASHING.name)]
+    ours = [run for run in runs if is_hashing(run)]
     anew = [run for run in ours if not os.path.exists(home.run(run.id).checkpoints / _STATE)]
     lines = []
     if len(anew) < len(ours):

@@ -11,6 +11,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
+from mlhub.runner.kinds import is_hashing
 from mlhub.text import fit, one_line, width
 from mlhub.tui.keys import bindings, keys_of
 from mlhub.tui.search.client import Query
@@ -218,7 +219,7 @@ class SearchView(View):
         runs = self.model.runs.runs
         if made := next((run for run in runs if run.kind == "index" and run.active), None):
             return [(f"The index is being made by run {made.id} ({one_line(made.name)}).", "text")]
-        trained = next((run for run in runs if run.kind == "train" and run.status == "completed"), None)
+        trained = next((run for run in runs if is_hashing(run) and run.status == "completed"), None)
         first: Words = [("There is no index to search. In a shell:", "text"), ("", "text")]
         if trained is None:
             first.append(("  mlhub run quickstart --wait    train a model", "accent"))
