@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlhub.runner import record
-from mlhub.runner.reason import Ending, exceptions, explain, name_error, read_tail
+from mlhub.runner.reason import Ending, exceptions, explain, name_error, read_tail, with_word
 
 from .conftest import Sandbox, eventually
 
@@ -230,3 +230,50 @@ def test_tail_of_a_huge_log_is_bounded(tmp_path: Path) -> None:
 def test_log_that_is_missing_or_no_file_is_empty(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert [read_tail(str(path)) for path in (tmp_path, tmp_path / "none", tmp_path / "pipe")] == ["", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("told", "records", "ended"),
+    [
+        ({"outcome": "completed", "stage": "fit", "step": 12, "of": 12}, 0, ("completed", None)),
+        ({"outcome": "completed", "stage": "fit", "note": "early stopping: x"}, 0, ("completed", "early stopping: x")),
+        (
+            {"outcome": "running", "stage": "fit", "of": 12},
+            5,
+            ("failed", "training stopped before its end, its last record at step 4 of 12, exit code 0"),
+        ),
+        (
+            {"outcome": "running", "stage": "fit", "of": 12},
+            0,
+            ("failed", "training stopped before its end (of 12 steps), exit code 0"),
+        ),
+        (
+            {"outcome": "running", "stage": "fit", "step": 5},
+            9,
+            ("failed", "training stopped before its end at step 5, exit code 0"),
+        ),
+        (
+            {"outcome": "failed", "stage": "fit", "step": 5, "of": 12, "error": "ValueError: \x1b[2Jx"},
+            0,
+            ("failed", "training failed at step 5 of 12, exit code 0: ValueError: x"),
+        ),
+        (
+            {"outcome": "failed", "stage": "test", "step": 0, "trained": True, "error": "ValueError: x"},
+            0,
+            ("completed", "trained; then test failed, exit code 0: ValueError: x"),
+        ),
+        ({"outcome": "running", "stage": "validate"}, 0, ("failed", "validation stopped before its end, exit code 0")),
+        ({"outcome": ["running"], "stage": 5, "of": "x"}, 0, ("completed", None)),
+    ],
+)
+def test_exit_code_0_does_not_outweigh_the_trainers_own_word(
+    told: dict[str, object], records: int, ended: tuple[str, str | None], tmp_path: Path
+) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text("".join(f'{{"step":{step},"loss":1}}\n' for step in range(records)) + '{"step":99,"lo')
+    assert explain(with_word(Ending(exit_code=0), told, str(metrics)), "") == ended
+
+
+def test_a_stop_is_a_stop_whatever_the_trainer_said_last(tmp_path: Path) -> None:
+    ending = with_word(Ending(exit_code=0, who="me", ours=True), {"outcome": "running", "stage": "fit"}, "/none")
+    assert explain(ending, "") == ("cancelled", "stopped by me")

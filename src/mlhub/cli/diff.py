@@ -104,9 +104,9 @@ def _find(hub: Hub, a: Run, b: Run, sections: Sequence[str], *, exact: bool) -> 
     from mlhub.compare import code
     from mlhub.compare.comparison import compare
     from mlhub.compare.pairs import differ, differ_packages
-    from mlhub.runner.folder import read_spec
+    from mlhub.runner.folder import read_surroundings
 
-    specs = [read_spec(hub.home.run(run.id)) for run in (a, b)]
+    specs = [read_surroundings(hub.home.run(run.id)) for run in (a, b)]
     tables = {name: [_facts(name, run, spec) for run, spec in zip((a, b), specs, strict=True)] for name in _PAIRED}
     logs, words = _differ_logs(hub, a, b, exact=exact) if "logs" in sections else (None, ())
     return Found(

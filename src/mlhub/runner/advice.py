@@ -44,6 +44,7 @@ _BEGINNINGS = {
     "ended by SIGTERM": _GO_ON,
     "killed by SIGTERM": _GO_ON,
     "killed by SIGHUP": _GO_ON,
+    reasons.TRAINING + reasons.STOPPED: "Its script ended it. " + _GO_ON,
     "never started": "Start it again: mlhub resume {name}",
     "dependency:": "Once that run is done: mlhub resume {name}",
     "cannot start": "Check the command's name and that it is executable",

@@ -12,6 +12,7 @@ import signal
 import stat
 from typing import NamedTuple
 
+from mlhub.runner import record
 from mlhub.text import one_line
 
 _TAIL = 1 << 16
@@ -34,6 +35,10 @@ _WORDS = {
 _BY_SHELL = {
     128 + getattr(signal, name): name for name in ("SIGKILL", "SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
 }
+
+#: how the reason of a run begins that ended with 0 before its training did
+TRAINING, STOPPED = "training", " stopped before its end"
+_STAGES = {"validate": "validation", "test": "test", "predict": "prediction"}
 
 GPU_MEMORY, HOST_MEMORY, DISK_FULL = "out of memory (GPU)", "out of memory (host)", "disk full"
 IMPORT, SHARED_MEMORY, WORKER = "import error", "shared memory full", "data loader worker killed"
@@ -60,8 +65,9 @@ class Ending(NamedTuple):
     """What is known of an end. `who` asked for it, `ours` if by `mlhub stop`; `forced`: the seconds of grace given.
 
     `why`: a request of ours that names a fault, as --stop-on-nan makes it, is no user's wish: the run has failed.
-    `error`, `outcome` ("completed" or "failed") and `note` (why it completed before its time, as by early stopping) are
-    what the trainer itself noted in `outcome.json`.
+    `error`, `outcome` ("completed", "failed", "running") and `note` (why it completed before its time, as by early
+    stopping) are what the trainer itself noted in `outcome.json`; see `with_word`. `stage`: what it was at (fit, test);
+    `trained`: a fit had been done before; `place`: where it was, in words.
     """
 
     exit_code: int | None = None
@@ -74,6 +80,9 @@ class Ending(NamedTuple):
     why: str = ""
     outcome: str = ""
     note: str = ""
+    stage: str = ""
+    trained: bool = False
+    place: str = ""
 
 
 def explain(ending: Ending, tail: str) -> tuple[str, str | None]:
@@ -83,14 +92,29 @@ def explain(ending: Ending, tail: str) -> tuple[str, str | None]:
     if ending.who:
         return "failed", f"ended by SIGTERM to its supervisor from {ending.who}"
     if ending.exit_code == 0:
-        early = ending.note if ending.outcome == "completed" else ""
-        return "completed", _cut(one_line(early)) or None
+        return _by_itself(ending)
     killer = ending.signal or _BY_SHELL.get(ending.exit_code or 0)
     if killer == "SIGKILL" and ending.evidence:
         return "failed", _cut(f"{HOST_MEMORY}: {'; '.join(ending.evidence)}")
     if killer:
         return "failed", _cut(_from_signal(ending, killer, tail))
     return "failed", _cut(_from_error(ending, tail))
+
+
+def _by_itself(ending: Ending) -> tuple[str, str | None]:
+    """Exit code 0: completed, unless the last that the trainer said of its training is that it was not done.
+
+    So ends a script that leaves amid a fit, or that catches what the fit raised and goes on to its end.
+    """
+    if ending.outcome not in ("running", "failed"):
+        early = ending.note if ending.outcome == "completed" else ""
+        return "completed", _cut(one_line(early)) or None
+    text = _STAGES.get(ending.stage, TRAINING)
+    if ending.outcome == "failed":
+        text += f" failed{ending.place}, exit code 0: {name_error(ending.error) or 'it did not say of what'}"
+    else:
+        text += f"{STOPPED}{ending.place}, exit code 0"
+    return ("completed", _cut(f"trained; then {text}")) if ending.trained else ("failed", _cut(text))
 
 
 def _stopped(ending: Ending) -> str:
@@ -124,6 +148,30 @@ def _from_error(ending: Ending, tail: str) -> str:
     if kind == WORKER and ending.evidence:
         return f"{HOST_MEMORY}: {'; '.join(ending.evidence)}; {last or line}"
     return f"{kind}: {last or line}" if last or line else kind
+
+
+def with_word(ending: Ending, outcome: record.Tree | None, metrics: str) -> Ending:
+    """`ending` with what the trainer itself noted. `metrics`: its last record tells where it was if it didn't."""
+    word = record.text(outcome, "outcome")
+    return ending._replace(
+        error=record.text(outcome, "error"), outcome=word, note=record.text(outcome, "note"),
+        stage=record.text(outcome, "stage"), trained=outcome is not None and outcome.get("trained") is True,
+        place=_place(outcome, metrics) if word in ("running", "failed") else "",
+    )  # fmt: skip
+
+
+def _place(outcome: record.Tree | None, metrics: str) -> str:
+    """` at step 5 of 12`: the step as the trainer said it, else that of the last record. "" if nobody did."""
+    step, total = record.whole(outcome, "step"), record.whole(outcome, "of")
+    if record.text(outcome, "stage") != "fit":
+        return ""
+    words = " at step" if step is not None else ", its last record at step"
+    if step is None:
+        found = (record.parse(line.encode()) for line in reversed(read_tail(metrics).splitlines()))
+        step = next((number for tree in found if (number := record.whole(tree, "step")) is not None), None)
+    if step is None:
+        return f" (of {total} steps)" if total else ""
+    return f"{words} {step} of {total}" if total and step <= total else f"{words} {step}"
 
 
 def name_error(error: str) -> str:

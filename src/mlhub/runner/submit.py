@@ -191,6 +191,7 @@ def _write_folder(home: Home, run: Run, request: Request) -> None:
     home.runs.mkdir(mode=0o700, exist_ok=True)
     paths.root.mkdir(mode=0o700)
     if request.config is not None:
+        paths.config.touch(mode=0o600)
         paths.config.write_text(request.config.to_yaml(), encoding="utf-8")
     if request.invocation is not None:
         _write_invocation(paths, request.invocation, request.config)
@@ -210,6 +211,7 @@ def _write_folder(home: Home, run: Run, request: Request) -> None:
     }
     about |= describe(request.command, request.cwd, request.code or request.cwd, request.venv)
     # a word of the command or a folder's name may be no Unicode: launch.json has it exactly, here `?` stands for it
+    paths.spec.touch(mode=0o600)  # it holds the command and the configuration
     paths.spec.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8", errors="replace")
 
 

@@ -272,10 +272,10 @@ class Supervisor:
             outcome = record.read_outcome(self.run_dir, record.text(self.launch, "token"))
             ending = reason.Ending(
                 tree["exit_code"], tree["signal"], self.request.who if self.request else self.sender,
-                self.request is not None, tree["forced"], tuple(tree["evidence"]), record.text(outcome, "error"),
-                self.request.why if self.request else "", record.text(outcome, "outcome"),
-                record.text(outcome, "note"),
+                self.request is not None, tree["forced"], tuple(tree["evidence"]),
+                why=self.request.why if self.request else "",
             )  # fmt: skip
+            ending = reason.with_word(ending, outcome, os.path.join(self.run_dir, "metrics.jsonl"))
             plain = ending.exit_code == 0 or ending.ours
             return reason.explain(
                 ending, "" if plain else reason.read_tail(record.text(self.launch, "log"), self.log_start)

@@ -6,9 +6,11 @@ Reads, and changes nothing; no forward pass. What JSON can't say is said by the 
 from __future__ import annotations
 
 import enum
+import importlib.metadata
 import os
 import platform
 import sys
+from itertools import islice
 
 from mlhub_capture import record
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 _DEEPEST = 8
 _LONGEST = 2000
 _MOST = 1000
+_MOST_OF_ALL = 10_000
+#: beyond it a whole number is no setting, and a list of digits that Python refuses to write
+_GREATEST = 1 << 1000
+_NAMESPACES = ("Namespace", "SimpleNamespace")
 _TRAINER = (
     "max_epochs", "min_epochs", "max_steps", "min_steps", "accumulate_grad_batches", "gradient_clip_val",
     "gradient_clip_algorithm", "log_every_n_steps", "val_check_interval", "check_val_every_n_epoch", "precision",
@@ -26,48 +32,76 @@ _TRAINER = (
 )  # fmt: skip
 
 
-def plain(value: Any, depth: int = 0) -> Any:
-    """`value` as JSON can say it."""
-    if isinstance(value, enum.Enum):
-        return plain(value.value, depth + 1)
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    if isinstance(value, float):
-        return record.word(value)
-    if isinstance(value, (str, os.PathLike)):
-        return os.fsdecode(value)[:_LONGEST]
-    return _plain_of_many(value, depth) if depth < _DEEPEST and _holds(value) else _plain_of_object(value)
+def plain(value: Any) -> Any:
+    """`value` as JSON can say it: at most 8 deep, 1,000 parts of each and 10,000 of all; what fails, by its class."""
+    return _plain(value, 0, [_MOST_OF_ALL], ())
+
+
+def _plain(value: Any, depth: int, left: list[int], above: tuple[int, ...]) -> Any:
+    try:
+        left[0] -= 1
+        if isinstance(value, enum.Enum):
+            value = value.value
+        if value is None or isinstance(value, (bool, int)):
+            return value if value is None or abs(value) < _GREATEST else f"{value:.4e}"
+        if isinstance(value, float):
+            return record.word(value)
+        if isinstance(value, (str, os.PathLike)):
+            return os.fsdecode(value)[:_LONGEST]
+        if depth >= _DEEPEST or left[0] <= 0 or id(value) in above or not _holds(value):
+            return _plain_of_object(value)
+        return _plain_of_many(value, depth + 1, left, (*above, id(value)))
+    except Exception:  # somebody's own class, whose methods may do anything
+        return _name_of(value)
 
 
 def _holds(value: Any) -> bool:
-    return _table(value) is not None or isinstance(value, (list, tuple, set, frozenset))
+    return isinstance(value, (list, tuple, set, frozenset)) or _is_table(value)
 
 
-def _plain_of_many(value: Any, depth: int) -> Any:
-    table = _table(value)
-    if table is None:
-        return [plain(part, depth + 1) for part in list(value)[:_MOST]]
-    return {str(key)[:200]: plain(part, depth + 1) for key, part in list(table.items())[:_MOST]}
+def _is_table(value: Any) -> bool:
+    """A mapping, or what holds names and values as argparse's and jsonargparse's namespaces do."""
+    kind = type(value)
+    return kind.__name__ in _NAMESPACES or (hasattr(kind, "keys") and hasattr(kind, "__getitem__"))
+
+
+def _plain_of_many(value: Any, depth: int, left: list[int], above: tuple[int, ...]) -> Any:
+    if not _is_table(value):
+        return [_plain(part, depth, left, above) for part in islice(value, min(_MOST, left[0]))]
+    table = vars(value) if type(value).__name__ in _NAMESPACES else value
+    found = {}
+    for key in islice(table.keys(), min(_MOST, left[0])):
+        name = key[:200] if isinstance(key, str) else _key(key)
+        try:
+            part = table[key]
+        except Exception as error:  # a mapping of somebody's own, an interpolation that leads nowhere
+            part = f"<{type(error).__name__}>"
+        found[name] = _plain(part, depth, left, above)
+    return found
+
+
+def _key(key: Any) -> str:
+    try:
+        return str(key)[:200]
+    except Exception:
+        return _name_of(key)
 
 
 def _plain_of_object(value: Any) -> Any:
     kind = type(value)
     if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
-        return f"{value.__module__}.{value.__qualname__}"
+        return f"{value.__module__}.{value.__qualname__}"[:_LONGEST]
     if kind.__module__ == "torch" and kind.__name__ in ("dtype", "device"):
         return str(value)
     if getattr(value, "ndim", None) == 0:
-        return record.word(record.number(value))
-    return f"<{kind.__module__}.{kind.__qualname__}>"
+        item = value.item()
+        return item if isinstance(item, (bool, int)) else record.word(record.number(item))
+    return _name_of(value)
 
 
-def _table(value: Any) -> Any:
-    """A mapping, or what holds names and values as argparse's and jsonargparse's namespaces do."""
-    if hasattr(value, "keys") and hasattr(value, "__getitem__"):
-        return {key: value[key] for key in value}
-    if type(value).__name__ in ("Namespace", "SimpleNamespace"):
-        return vars(value)
-    return None
+def _name_of(value: Any) -> str:
+    kind = type(value)
+    return f"<{kind.__module__}.{kind.__qualname__}>"[:200]
 
 
 def hyperparameters(trainer: Any, module: Any) -> dict[str, Any]:
@@ -124,6 +158,25 @@ def _count(module: Any) -> dict[str, int]:
         parameters += size
         trainable += size if parameter.requires_grad else 0
     return {"parameters": parameters, "trainable": trainable}
+
+
+def packages() -> dict[str, str]:
+    """Name -> version of all that this very process can import, however it got on its path; the first of a name counts.
+
+    By the names of their folders, which takes milliseconds; metadata is read where a name does not tell.
+    """
+    found: dict[str, str] = {}
+    site = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for one in importlib.metadata.distributions():
+        folder = os.fspath(getattr(one, "_path", ""))
+        if os.path.dirname(folder) == site:
+            continue  # ourselves
+        name, _, version = os.path.basename(folder)[: -len(".dist-info")].partition("-")
+        if not folder.endswith(".dist-info") or not version:
+            name, version = str(one.metadata["Name"] or ""), str(one.version)
+        if name:
+            found.setdefault(name, version)
+    return dict(sorted(found.items()))
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import time
 
 from transformers import TrainerCallback
 
-from mlhub_capture import facts, record, stopping
+from mlhub_capture import facts, guard, outcome, record, stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class HuggingFaceCallback(TrainerCallback):
         if self._asked:
             raise SystemExit(_STATUS if state.is_world_process_zero else 0)
         if state.is_world_process_zero:
-            self._try("on_train_end", record.tell_outcome, "completed")
+            self._try("on_train_end", self._done, state)
 
     def _receive(self, number: int, frame: Any) -> None:
         self._asked = True
@@ -68,20 +68,16 @@ class HuggingFaceCallback(TrainerCallback):
             self._before(number, frame)
 
     def _try(self, where: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        if self._off or where in record.failed():
-            return None
-        try:
-            return function(*arguments)
-        except Exception as error:
-            record.note(where, error)
-            return None
+        return None if self._off else guard.attempt(where, function, *arguments)
 
     def _describe(self, args: Any, state: Any, model: Any) -> None:
         if not state.is_world_process_zero:
             return
-        record.tell_outcome("running")
-        told = {"parameters": facts.plain(args.to_dict()), "metrics": True, "package": "transformers"}
+        if not getattr(state, "is_hyper_param_search", False):  # a trial that is pruned has no end
+            outcome.tell("running", stage="fit", of=int(state.max_steps))
+        told = {"parameters": facts.plain(args.to_dict()), "metrics": True, "training": True, "package": "transformers"}
         told["versions"] = facts.versions("transformers", "accelerate")
+        guard.attempt("packages", record.tell_packages, facts.packages)
         if model is not None:
             told["model"] = facts.summary(model)
             told["model"]["config"] = facts.plain(model.config.to_dict()) if hasattr(model, "config") else None
@@ -93,6 +89,9 @@ class HuggingFaceCallback(TrainerCallback):
         values = {_name(name): value for name, value in found.items() if value is not None}
         if values:
             record.log(values, step=state.global_step, epoch=int(state.epoch or 0))
+
+    def _done(self, state: Any) -> None:
+        outcome.tell("completed", stage="fit", step=state.global_step)
 
     def _saved(self, args: Any, state: Any) -> None:
         path = os.path.abspath(os.path.join(args.output_dir, f"checkpoint-{state.global_step}"))

@@ -1,4 +1,4 @@
-"""What is written of a training, and where: the run's metrics.jsonl, capture.json, checkpoints.jsonl and outcome.json.
+"""What is written of a training, and where: the run's metrics.jsonl, capture.json and checkpoints.jsonl.
 
 One process of an attempt writes: the first that asks, by a lock it holds as long as it lives; a fork of it does not.
 Functions may raise: who calls them from a training guards them. Not the place where anything is measured.
@@ -20,6 +20,7 @@ import traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 #: the folder of the hub's package, whose light modules are loaded from there
@@ -165,7 +166,13 @@ def tell(**facts: Any) -> None:
     if owns():
         clean = load_light("redact").redact_tree(facts)
         _state.known.update({"version": 1, "attempt": attempt(), **clean})
-        _write("capture.json", _state.known)
+        write("capture.json", _state.known)
+
+
+def tell_packages(find: Callable[[], dict[str, str]]) -> None:
+    """Put what `find` finds into capture.json, once. As it is: a package may be called as secrets are."""
+    if owns() and "packages" not in _state.known:
+        _state.known["packages"] = find()
 
 
 def tell_checkpoint(line: dict[str, Any]) -> None:
@@ -199,30 +206,7 @@ def read_checkpoints() -> list[dict[str, Any]]:
     return found
 
 
-def tell_outcome(outcome: str, error: str = "", note: str = "", rank: int = 0) -> None:
-    """`outcome.json`: how the training says it ended: completed, failed, or nothing yet (running).
-
-    Of several ranks that fail, the first one's word stands: the others fail of it.
-    """
-    if rank == 0 and not owns():
-        return
-    token, path = os.environ.get("MLHUB_RUN_TOKEN", ""), os.path.join(run_dir(), "outcome.json")
-    if outcome == "failed":
-        try:
-            with open(path, "rb") as file:
-                old = json.loads(file.read(1 << 16))
-            if old["token"] == token and old["outcome"] == "failed" and old["pid"] != os.getpid():
-                return
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-    error = f"rank {rank}: {error}" if rank and error else error
-    _write("outcome.json", {
-        "outcome": outcome, "error": error[:2000], "note": note[:500], "attempt": attempt(), "token": token,
-        "time": time.time(), "pid": os.getpid(),
-    })  # fmt: skip
-
-
-def _write(name: str, tree: dict[str, Any]) -> None:
+def write(name: str, tree: dict[str, Any]) -> None:
     """A file of the run's folder, whole or not at all."""
     path = os.path.join(run_dir(), name)
     temporary = os.path.join(run_dir(), f".{name}.{os.getpid()}")
@@ -239,22 +223,17 @@ def _write(name: str, tree: dict[str, Any]) -> None:
 
 
 def note(where: str, error: BaseException) -> None:
-    """Say once, on stderr and in capture.json, that a part of the capture failed and is off. Never raises."""
+    """Say once, on stderr and in capture.json, that a part of the capture failed. Never raises."""
     if where in _state.noted:
         return
     _state.noted.add(where)
     text = f"{where}: {describe_error(error)}"
     try:
-        sys.stderr.write(f"mlhub: a part of the capture is off, the training goes on ({text})\n")
+        sys.stderr.write(f"mlhub: the capture missed something, the training goes on ({text})\n")
         if _state.owner == os.getpid():
             tell(errors=[*_state.known.get("errors", []), {"where": where, "error": text, "at": last_frames(error)}])
     except Exception:  # a full disk, a closed stderr
         return
-
-
-def failed() -> set[str]:
-    """The parts that failed, and are off."""
-    return _state.noted
 
 
 def describe_error(error: BaseException) -> str:

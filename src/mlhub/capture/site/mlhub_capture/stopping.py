@@ -64,9 +64,10 @@ def _is_lightnings(handler: Any) -> bool:
 
 
 def _of_slurm(trainer: Any) -> bool:
-    """Slurm's own requeueing has handlers of its own, which know better."""
+    """Whether SIGTERM means to Lightning that Slurm is to requeue the job; by default SIGUSR1 does."""
     environment = trainer._accelerator_connector.cluster_environment
-    return "SLURM" in type(environment).__name__ and bool(getattr(environment, "auto_requeue", False))
+    requeues = "SLURM" in type(environment).__name__ and bool(getattr(environment, "auto_requeue", False))
+    return requeues and getattr(environment, "requeue_signal", None) == signal.SIGTERM
 
 
 def _receive(number: int, frame: Any) -> None:
@@ -90,6 +91,9 @@ def _arm() -> None:
     if callback is not None:
         callback.on_train_batch_end = _at_train_batch
         callback.on_validation_batch_end = _at_validation_batch
+        trainer = _State.trainer()
+        if trainer is not None and not any(found is callback for found in trainer.callbacks):
+            trainer.callbacks.append(callback)  # the script has replaced the list
 
 
 def _at_train_batch(trainer: Any, *_args: Any, **_kwargs: Any) -> None:

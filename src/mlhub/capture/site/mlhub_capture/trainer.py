@@ -2,7 +2,7 @@
 
 Metrics are taken where the Trainer hands them to its loggers, also if it has none: at its own rhythm, each value once,
 and nothing is done per batch. Saved checkpoints are seen at `Trainer.save_checkpoint`. A failure of any of it is noted
-once and that part is off; the training does not hear of it.
+(`mlhub_capture.guard`); the training does not hear of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import sys
 import time
 import weakref
 
-from mlhub_capture import facts, record, resuming, stopping
+from mlhub_capture import facts, outcome, record, resuming, stopping
+from mlhub_capture.guard import guarded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,28 +52,6 @@ def _class(base: Any, package: str) -> type:
     return type("MlhubCapture", (Capture, base), {**quiet, "package": package, "__module__": __name__})
 
 
-def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose failure is noted, and which is off after some; SystemExit, by which a stop leaves, passes."""
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if _failures.get(function.__qualname__, 0) > _BEARABLE:
-            return None
-        try:
-            return function(*args, **kwargs)
-        except Exception as error:
-            _failures[function.__qualname__] = _failures.get(function.__qualname__, 0) + 1
-            record.note(function.__qualname__, error)
-            return None
-
-    return call
-
-
-_failures: dict[str, int] = {}
-#: a disk that was full for a moment costs records, and not all that come after
-_BEARABLE = 20
-
-
 class Capture:
     """The hooks; the Trainer's own Callback is the other base."""
 
@@ -86,10 +65,11 @@ class Capture:
         _observe_loggers(trainer)
         if not trainer.is_global_zero:
             return
-        record.tell_outcome("running")
+        outcome.begin(trainer)
         record.tell(package=self.package, metrics=True)  # they come from us: no file of a logger is to be followed
         told = {"parameters": facts.hyperparameters(trainer, pl_module), "trainer": facts.trainer_settings(trainer)}
         told["versions"] = facts.versions("lightning", "pytorch_lightning")
+        _tell_packages()
         record.tell(**{name: part for name, part in told.items() if part or name != "parameters"})
 
     @guarded
@@ -109,7 +89,8 @@ class Capture:
         stopping.listen(trainer, self)
         if not trainer.is_global_zero:
             return
-        record.tell(optimizers=facts.optimizers(trainer))
+        _tell_total(trainer)
+        record.tell(training=True, optimizers=facts.optimizers(trainer))
         if resuming.fits() == 1 and not _own_logger(trainer):
             known = resuming.logged()
             record.resume(_step(trainer) - 1 if known is None else known)  # what comes after it is recorded anew
@@ -124,13 +105,13 @@ class Capture:
 
     @guarded
     def teardown(self, trainer: Any, pl_module: Any, stage: Any = None) -> None:
-        if trainer.is_global_zero:
-            record.tell_outcome("completed", note=_early_stop(trainer))
+        if trainer.is_global_zero and outcome.end(trainer):
             record.release()
 
     @guarded
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         if isinstance(exception, SystemExit):  # a stop, or the script's own wish
+            outcome.leave(trainer)
             return
         stopping.save_after_failure(trainer)
         said = record.describe_error(exception)
@@ -139,18 +120,17 @@ class Capture:
                 "error": said, "message": str(exception)[:4000], "traceback": record.last_frames(exception, 20),
                 "step": trainer.global_step, "epoch": trainer.current_epoch, "time": time.time(),
             })  # fmt: skip
-        record.tell_outcome("failed", said, rank=trainer.global_rank)
+        outcome.fail(trainer, exception)
 
 
-def _early_stop(trainer: Any) -> str:
-    """Why it ended before its time, in words; "" if it didn't."""
-    for callback in trainer.callbacks:
-        if any(kind.__name__ == "EarlyStopping" for kind in type(callback).__mro__) and callback.stopped_epoch:
-            why = getattr(callback, "stopping_reason_message", None)
-            if not why:
-                why = f"{callback.monitor} did not improve in {callback.wait_count} checks"
-            return "early stopping: " + str(why)
-    return ""
+@guarded
+def _tell_total(trainer: Any) -> None:  # apart: a Trainer that can't say it costs nothing else
+    outcome.tell_total(trainer)
+
+
+@guarded
+def _tell_packages() -> None:
+    record.tell_packages(facts.packages)
 
 
 def _mine(trainer: Any) -> bool:
@@ -319,4 +299,4 @@ def _observe_crashes() -> None:
 @guarded
 def _crashed(kind: type[BaseException], error: BaseException) -> None:
     rank = int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
-    record.tell_outcome("failed", record.describe_error(error), rank=rank)
+    outcome.tell("failed", record.describe_error(error), rank=rank)
