@@ -99,6 +99,14 @@ def test_a_clone_that_fails_says_why_and_leaves_nothing(
     assert list((tmp_path / "in").iterdir()) == []
 
 
+def test_why_a_clone_failed_is_said_once(cli: Cli, tmp_path: Path) -> None:
+    done = cli("project", "add", "http://127.0.0.1:1/x.git", code=1)
+    assert done.stderr.count("127.0.0.1 port 1") == 1
+    assert done.stderr.startswith("error: can't clone http://127.0.0.1:1/x.git: Failed to connect")
+    done = cli("project", "add", (tmp_path / "gone.git").as_uri(), code=1)
+    assert done.stderr.count("\n") == 2
+
+
 def test_pull_goes_forward_only(tmp_path: Path) -> None:
     bare = make_bare(tmp_path / "r")
     git.clone(bare.as_uri(), tmp_path / "c", "main")

@@ -134,6 +134,15 @@ def test_a_dry_run_shows_all_and_starts_nothing(cli: Cli, project: Path) -> None
 
 
 @pytest.mark.parametrize(
+    "words", [("--venv", ".", "--no-venv"), ("--python", "3", "--no-venv"), ("--python", "3", "--venv", ".")]
+)
+def test_what_excludes_each_other_is_refused_by_add_and_set_alike(cli: Cli, project: Path, words: list[str]) -> None:
+    added = cli("project", "add", str(project), "--name", "other", *words, code=2).stderr
+    assert added.startswith("error: both --")
+    assert cli("project", "set", "model", *words, code=2).stderr == added
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["modle:base"], "did you mean model?"),
@@ -141,6 +150,8 @@ def test_a_dry_run_shows_all_and_starts_nothing(cli: Cli, project: Path) -> None
         (["model:"], "what is to be run?"),
         (["model:nothing.py"], "no script 'nothing.py'; did you mean"),
         (["model:base", "sede=2"], "did you mean seed?"),
+        (["model:base", "lr=2"], "did you mean optimizer.lr?"),
+        (["model:base", "zzz=2"], "It has optimizer.lr, optimizer.name, seed, crash; +zzz=… adds"),
         (["model:base", "seed"], "expected KEY=VALUE"),
         (["model:base", "--venv", "/x"], "has its own"),
         (["model:../../../etc/passwd"], "no config"),

@@ -12,7 +12,7 @@ from typing import Any
 from mlhub.adapters.template import leaves
 from mlhub.errors import ConfigError, UsageError
 from mlhub.files import read_regular
-from mlhub.text import closest, one_line
+from mlhub.text import one_line
 from mlhub.yaml12 import dump, parse
 
 TYPE_CHECKING = False
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: a config that is larger is data
 _LIMIT = 1 << 20
+#: of the keys in a hint
+_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,22 @@ def _put(node: dict[str, Any], part: str) -> dict[str, Any]:
 
 
 def _unknown(tree: dict[str, Any], name: str) -> UsageError:
-    near = closest(name, [key for key, _ in leaves(tree)])
-    return UsageError(f"{one_line(name)}: the config has no such key{one_line(near)}", f"+{one_line(name)}=… adds one.")
+    known = [one_line(key) for key, _ in leaves(tree)]
+    near = _nearest(one_line(name), known)
+    there = ", ".join(known[:_SHOWN]) + (" …" if len(known) > _SHOWN else "")
+    return UsageError(
+        f"{one_line(name)}: the config has no such key" + (f"; did you mean {' or '.join(near)}?" if near else ""),
+        (f"It has {there}; " if known and not near else "") + f"+{one_line(name)}=… adds one.",
+    )
+
+
+def _nearest(name: str, known: list[str]) -> list[str]:
+    """Keys that may be meant: those spelt like it, and those whose last part is (`lr` for `optimizer.lr`)."""
+    from difflib import get_close_matches
+
+    lasts = get_close_matches(name.rpartition(".")[2], {key.rpartition(".")[2] for key in known}, n=3)
+    found = [key for last in lasts for key in known if key.rpartition(".")[2] == last]
+    return list(dict.fromkeys([*get_close_matches(name, known, n=3), *found]))[:3]
 
 
 def _read(path: Path) -> str:

@@ -59,11 +59,11 @@ def add(
     from mlhub.cli.out import say
     from mlhub.cli.project_text import show_project
     from mlhub.projects import registry
+    from mlhub.projects.add import Chosen
     from mlhub.projects.add import add as make
 
     home = open_home()
-    chosen = {"adapter": adapter, "script": script, "python": python}
-    project = make(home, source, name=name, branch=branch, venv=venv, own_venv=not no_venv, **chosen)
+    project = make(home, source, Chosen(adapter, script, python, venv, no_venv), name=name, branch=branch)
     if not json:
         say(f"project {project.name}  {project.folder}")
     trouble = _make_environment(home, project)
@@ -145,13 +145,13 @@ def set_(
     from mlhub.cli.project_text import show_project
     from mlhub.errors import UsageError
     from mlhub.projects import registry
-    from mlhub.projects.add import change
+    from mlhub.projects.add import Chosen, change
 
-    if not (adapter or script or python or venv or no_venv):
+    chosen = Chosen(adapter, script, python, venv, no_venv)
+    if chosen == Chosen():
         raise UsageError("nothing to change", "mlhub project set --help names what can be.")
     home = open_home()
-    project = registry.find(home, name)
-    project = change(home, project, adapter=adapter, script=script, python=python, venv=venv, no_venv=no_venv)
+    project = change(home, registry.find(home, name), chosen)
     return show_project(home, project, as_json=json)
 
 

@@ -21,17 +21,28 @@ if TYPE_CHECKING:
     from mlhub.paths import Home
 
 
+class Chosen(msgspec.Struct, frozen=True):
+    """How a project is to be run, of what a user may choose; None for what is left as it is found."""
+
+    adapter: str | None = None
+    script: str | None = None
+    python: str | None = None
+    venv: Path | None = None
+    no_venv: bool = False
+
+    def checked(self, home: Home) -> Chosen:
+        """The same, its environment absolute. Raises UsageError, NotFoundError or ConfigError."""
+        if self.no_venv and (self.venv or self.python):
+            raise UsageError(f"both --{'venv' if self.venv else 'python'} and --no-venv", "Give one of them.")
+        if self.venv and self.python:
+            raise UsageError("both --python and --venv", "An environment that is there has its own Python.")
+        if self.adapter:
+            load.find(self.adapter, home)
+        return msgspec.structs.replace(self, venv=_checked_venv(self.venv)) if self.venv else self
+
+
 def add(
-    home: Home,
-    source: str,
-    *,
-    name: str | None = None,
-    branch: str | None = None,
-    adapter: str | None = None,
-    script: str | None = None,
-    python: str | None = None,
-    venv: Path | None = None,
-    own_venv: bool = True,
+    home: Home, source: str, chosen: Chosen | None = None, *, name: str | None = None, branch: str | None = None
 ) -> Project:
     """Register a folder, or clone a URL and register that. Its environment is not made here. Raises MlhubError.
 
@@ -47,24 +58,21 @@ def add(
     name = registry.check_name(registry.name_of(source if cloned else os.path.abspath(path)) if name is None else name)
     if branch:
         git.check_branch(branch)
-    if adapter:
-        load.find(adapter, home)
-    if venv:
-        venv = _checked_venv(venv)
+    chosen = (chosen or Chosen()).checked(home)
     with environment.locked(home, name):
         _check_free(home, name)
         folder = _clone(home, name, url, branch) if url else Path(os.path.abspath(path))
-        inside = environment.found_inside(folder) if own_venv and not venv else None
+        venv = chosen.venv or (None if chosen.no_venv or chosen.python else environment.found_inside(folder))
         project = Project(
             name=name,
             folder=str(folder),
             url=url,
             branch=branch,
-            adapter=adapter,
-            script=_checked_script(folder, script),
-            python=python,
-            venv=str(venv or inside) if venv or inside else None,
-            own_venv=own_venv and not venv and not inside and _asks(folder, python),
+            adapter=chosen.adapter,
+            script=_checked_script(folder, chosen.script),
+            python=chosen.python,
+            venv=str(venv) if venv else None,
+            own_venv=not chosen.no_venv and not venv and _asks(folder, chosen.python),
             added_at=now(),
         )
         registry.save(home, project)
@@ -98,30 +106,18 @@ def _clone(home: Home, name: str, url: str, branch: str | None) -> Path:
     return folder
 
 
-def change(
-    home: Home,
-    project: Project,
-    *,
-    adapter: str | None,
-    script: str | None,
-    python: str | None,
-    venv: Path | None,
-    no_venv: bool,
-) -> Project:
+def change(home: Home, project: Project, chosen: Chosen) -> Project:
     """Set what was given. Raises MlhubError."""
-    if venv and no_venv:
-        raise UsageError("both --venv and --no-venv", "Give one of them.")
+    chosen = chosen.checked(home)
     changes: dict[str, Any] = {}
-    if adapter:
-        changes["adapter"] = load.find(adapter, home).name
-    if script:
-        changes["script"] = _checked_script(Path(project.folder), script)
-    if python:
-        changes |= {"python": python, "own_venv": True, "venv": None}
-    if venv:
-        changes |= {"venv": str(_checked_venv(venv)), "own_venv": False}
-    if no_venv:
-        changes |= {"venv": None, "own_venv": False}
+    if chosen.adapter:
+        changes["adapter"] = chosen.adapter
+    if chosen.script:
+        changes["script"] = _checked_script(Path(project.folder), chosen.script)
+    if chosen.python:
+        changes |= {"python": chosen.python, "own_venv": True, "venv": None}
+    if chosen.venv or chosen.no_venv:
+        changes |= {"venv": str(chosen.venv) if chosen.venv else None, "own_venv": False}
     project = msgspec.structs.replace(project, **changes)
     registry.save(home, project)
     return project

@@ -35,6 +35,9 @@ _VARIABLES = {
 _USERS = {"github.com": "x-access-token"}
 #: HOST:TOKEN, for any other
 ANY_HOST = "MLHUB_GIT_TOKEN"
+#: lines of git's that say nothing, and those of which the first becomes our error
+_EMPTY = r"Cloning into|Please make sure you have the correct access|and the repository exists"
+_TROUBLE = r"(?:remote: )?(?:fatal|error|ssh|Permission)"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PLACE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
 
@@ -178,10 +181,11 @@ def _run(words: list[str], url: str | None, what: str) -> Done:
     env = environment_for(url, environment)
     token = env.get("MLHUB_CREDENTIAL")
     command = ["git", "-c", "core.fsmonitor=false", *words]
-    done = run(command, env=env, hide=[token] if token else [], skip="Cloning into")
+    done = run(command, env=env, hide=[token] if token else [], skip=_EMPTY, hush=_TROUBLE)
     if done.status:
-        said = [line for line in done.lines if re.match(r"(?:remote: )?(?:fatal|error|ssh|Permission)", line)]
+        said = [line for line in done.lines if re.match(_TROUBLE, line)]
         why = said[0] if said else (done.lines[-1] if done.lines else f"git ended with {done.status}")
+        why = re.sub(r"^(?:remote: )?(?:fatal|error): (?:unable to access '[^']*': )?", "", why)
         raise MlhubError(f"{what}: {why}", _hint("\n".join(done.lines), url, token))
     return done
 

@@ -46,11 +46,13 @@ def run(
     log: Path | None = None,
     hide: Sequence[str] = (),
     skip: str = "",
+    hush: str = "",
     holds: Sequence[int] = (),
 ) -> Done:
     """Run a program to its end. Raises MlhubError if it isn't there.
 
-    `hide`: secrets that it must not be heard to say; `skip`: how lines begin that say nothing; `holds`: descriptors
+    `hide`: secrets that it must not be heard to say; `skip`: a pattern of lines that say nothing, `hush`: of those
+    that are kept without being shown, as the caller says them; `holds`: descriptors
     that it keeps open, so that a lock is held as long as it lives, whatever becomes of us.
     """
     show = Show()
@@ -67,9 +69,10 @@ def run(
             if process.stdout is not None:
                 for text, whole in _lines(process.stdout):
                     line = told(text, hide)
-                    if skip and line.startswith(skip):
+                    if skip and re.match(skip, line):
                         continue
-                    show(line, whole=whole)
+                    if not hush or not re.match(hush, line):
+                        show(line, whole=whole)
                     if whole and line:
                         last.append(line)
                         file.write(line + "\n")
