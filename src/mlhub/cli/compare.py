@@ -1,22 +1,24 @@
 """`mlhub compare`: runs beside each other: who is best, by how much, and what was done differently.
 
-Which runs, and which of their values, is `compare_runs`' to find; curves are `compare_plot`'s; what is said of them all
-is `mlhub.compare`'s.
+Which runs, and which of their values, is `compare_made`'s to find; curves are `compare_plot`'s; what is said of them
+all is `mlhub.compare`'s.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations
 from typing import Annotated, Any
 
 import typer
 
+from mlhub.cli.compared import At, Baseline, Filter, Groups, Metrics, Runs  # noqa: TC001 - Typer reads the annotations
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlhub.cli.compare_runs import Chosen
+    from mlhub.cli.compare_made import Chosen
+    from mlhub.cli.compared import Asked
     from mlhub.compare.fold import Folded
 
 _COLOURS = {"best": "1;32", "good": "32", "bad": "31", "quiet": "2", "head": "1"}
@@ -24,16 +26,12 @@ _FORMATS = ("csv", "md", "html", "json")
 
 
 def compare(
-    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", show_default=False)] = None,
-    group: Annotated[list[str] | None, typer.Option("--group", metavar="GROUP", help="All runs of a group.")] = None,
-    filter: Annotated[str, typer.Option("--filter", metavar="QUERY", help="Only the runs that QUERY means.")] = "",  # noqa: A002
-    baseline: Annotated[str | None, typer.Option(metavar="RUN", help="What the others are measured against.")] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option("--metric", "-m", metavar="PATTERN", help="Only metrics whose names match.")
-    ] = None,
-    at: Annotated[
-        str, typer.Option(metavar="PLACE", help="step=1000, epoch=3, best:METRIC (min:, max:); last, best, min, max.")
-    ] = "last",
+    runs: Runs = None,
+    group: Groups = None,
+    filter: Filter = "",  # noqa: A002
+    baseline: Baseline = None,
+    metric: Metrics = None,
+    at: At = "last",
     all_metrics: Annotated[bool, typer.Option("--all-metrics", help="All metrics, not only the main ones.")] = False,
     all_params: Annotated[bool, typer.Option("--all-params", help="Also parameters that don't differ.")] = False,
     seeds: Annotated[
@@ -68,13 +66,16 @@ def compare(
     mlhub compare 3 4 --plot val/acc train/loss --smooth 0.6
     mlhub compare --group sweep-3 --md -o table.md --png curves.png
     """
+    from mlhub.cli.compared import Asked
+
     form = _form(output, csv=csv, md=md, html=html, json=json)
     asked = Asked(
         tuple(runs or ()), tuple(group or ()), filter, baseline, tuple(metric or ()), at, all_params, seeds, sort,
         reverse, limit, plot or bool(png) or bool(svg), all_metrics,
     )  # fmt: skip
     _check(form, plot=plot, x=x)
-    from mlhub.cli.compare_runs import choose, narrow
+    from mlhub.cli.compare_made import narrow
+    from mlhub.cli.compare_runs import choose
 
     chosen = narrow(choose(asked), asked)
     document = _write(chosen, asked, form, vertical=vertical)
@@ -88,25 +89,6 @@ def compare(
             if path is not None:
                 save(chosen, path, svg=path is svg, x=x, smoothing=smooth, log_y=log_y)
     return 0
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the command line asks for, of runs and values; `curves`: some are to be drawn."""
-
-    words: tuple[str, ...]
-    groups: tuple[str, ...]
-    filter: str
-    baseline: str | None
-    metrics: tuple[str, ...]
-    at: str
-    all_params: bool
-    seeds: bool | None
-    sort: str | None
-    reverse: bool
-    limit: int | None
-    curves: bool
-    all_metrics: bool = False
 
 
 def _form(output: Path | None, **flags: bool) -> str:
@@ -216,7 +198,7 @@ def _emit(document: bytes, output: Path | None) -> None:
         sys.stdout.buffer.write(document)
         sys.stdout.flush()
         return
-    from mlhub.cli.compare_runs import put
+    from mlhub.cli.out import put
 
     put(output, document)
     tell(f"written: {output}")

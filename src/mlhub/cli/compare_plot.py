@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from mlhub.cli.compare_runs import Chosen
+    from mlhub.cli.compare_made import Chosen
     from mlhub.compare.comparison import Metric
     from mlhub.curves.axes import Curve, Scale
     from mlhub.curves.plot import Picture
@@ -55,8 +55,7 @@ def draw(chosen: Chosen, *, x: str, smoothing: float, log_y: bool) -> None:
 
 def save(chosen: Chosen, path: Path, *, svg: bool, x: str, smoothing: float, log_y: bool) -> None:
     """Write a figure. Raises MlhubError without matplotlib, and for a file that can't be written."""
-    from mlhub.cli.compare_runs import put
-    from mlhub.cli.out import tell
+    from mlhub.cli.out import put, tell
     from mlhub.compare.figure import to_png, to_svg
     from mlhub.compare.panels import AXES, make_panels
 
@@ -129,6 +128,9 @@ def _read(chosen: Chosen, runs: Sequence[Run]) -> dict[int, RunCurves]:
         head = f"reading curves of run {count} of {len(runs)}"
         if loud:
             _tell_progress(head)
+        if not archive.readable(chosen.hub.home.run(run.id).metrics):
+            tell(f"{one_line(run.name)}: its metrics file is missing")
+            continue
         try:
             with archive.opened(chosen.hub.home.run(run.id).metrics) as path:
                 told = (lambda part, head=head: _tell_progress(f"{head}: {part:.0%}")) if loud else None

@@ -11,6 +11,7 @@ from mlhub.text import fit, fit_middle, one_line, pad, width
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 def emit_json(document: object) -> None:
@@ -32,6 +33,19 @@ def tell(text: str) -> None:
     """Talk beside the data, on stderr."""
     sys.stdout.flush()
     print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def put(path: Path, document: bytes) -> None:
+    """Write a file whole or not at all. Raises MlhubError."""
+    from mlhub.errors import MlhubError
+    from mlhub.files import replace_bytes
+
+    try:
+        replace_bytes(path, document)
+    except OSError as error:
+        raise MlhubError(
+            f"{path}: {error.strerror or error}", "Name a file in a folder that can be written."
+        ) from error
 
 
 def columns() -> int:

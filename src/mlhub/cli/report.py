@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from mlhub.cli.compared import At, Baseline, Filter, Groups, Metrics, Runs  # noqa: TC001 - Typer reads the annotations
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlhub.cli.compare import Asked
+    from mlhub.cli.compared import Asked
     from mlhub.report.contents import Contents
 
 #: bytes at a file's beginning in which a report says that it is one
@@ -20,18 +22,14 @@ _HEAD = 4096
 
 
 def report(
-    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", show_default=False)] = None,
+    runs: Runs = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Else report.html.")] = None,
     title: Annotated[str, typer.Option(metavar="TEXT", help="The page's title.")] = "",
-    group: Annotated[list[str] | None, typer.Option("--group", metavar="GROUP", help="All runs of a group.")] = None,
-    filter: Annotated[str, typer.Option("--filter", metavar="QUERY", help="Only the runs that QUERY means.")] = "",  # noqa: A002
-    baseline: Annotated[str | None, typer.Option(metavar="RUN", help="What the others are measured against.")] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option("--metric", "-m", metavar="PATTERN", help="Only metrics whose names match.")
-    ] = None,
-    at: Annotated[
-        str, typer.Option(metavar="PLACE", help="step=1000, epoch=3, best:METRIC (min:, max:); last, best, min, max.")
-    ] = "last",
+    group: Groups = None,
+    filter: Filter = "",  # noqa: A002
+    baseline: Baseline = None,
+    metric: Metrics = None,
+    at: At = "last",
     charts: Annotated[int, typer.Option(metavar="N", min=0, max=200, help="At most N charts.")] = 8,
     query: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Ask the indexes this (repeatable).")] = None,
     samples: Annotated[bool, typer.Option("--samples/--no-samples", help="Retrieval samples of indexes.")] = True,
@@ -50,8 +48,8 @@ def report(
     mlhub report @last --query "a dog" --query 강아지
     mlhub report 3 4 --md -o - | gh issue comment 7 --body-file -
     """
-    from mlhub.cli.compare import Asked
-    from mlhub.cli.out import emit_json, say, tell
+    from mlhub.cli.compared import Asked
+    from mlhub.cli.out import emit_json, put, say, tell
     from mlhub.errors import UsageError
     from mlhub.report.markdown import to_markdown
     from mlhub.report.page import to_html
@@ -62,10 +60,7 @@ def report(
         raise UsageError("--json and -o - both want stdout", "Use one of them.")
     if str(target) != "-":
         check_target(target, force=force)
-    asked = Asked(
-        tuple(runs or ()), tuple(group or ()), filter, baseline, tuple(metric or ()), at,
-        all_params=False, seeds=None, sort=None, reverse=False, limit=None, curves=False,
-    )  # fmt: skip
+    asked = Asked(tuple(runs or ()), tuple(group or ()), filter, baseline, tuple(metric or ()), at)
     found = _gather(asked, title, 0 if md else charts, query or [], samples=samples and not md)
     text = to_markdown(found) if md else to_html(found)
     data = text.encode(errors="replace")
@@ -73,7 +68,7 @@ def report(
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
         return 0
-    _write(target, data)
+    put(target, data)
     if json:
         emit_json({"file": str(target.absolute()), "bytes": len(data), "runs": [part.run.id for part in found.parts],
                    "summary": list(found.summary), "left_out": list(found.limits)})  # fmt: skip
@@ -88,7 +83,8 @@ def report(
 
 def _gather(asked: Asked, title: str, charts: int, queries: Sequence[str], *, samples: bool) -> Contents:
     """Choose and compare the runs as `mlhub compare` does, and read what a report shows of them."""
-    from mlhub.cli.compare_runs import choose, narrow
+    from mlhub.cli.compare_made import narrow
+    from mlhub.cli.compare_runs import choose
     from mlhub.cli.out import tell
     from mlhub.errors import NotFoundError
     from mlhub.report.gather import Compared, Wishes, gather
@@ -139,18 +135,6 @@ def is_report(path: Path) -> bool:
     except OSError as error:
         raise MlhubError(f"{path}: {error.strerror or error}", "Name a file that can be written.") from error
     return not head or b'name="generator" content="mlhub report' in head or b"_Made by mlhub " in tail
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing: whoever looks sees the old file or the new one."""
-    from mlhub.errors import MlhubError
-    from mlhub.files import replace_bytes
-
-    try:
-        replace_bytes(path, data)
-    except OSError as error:
-        hint = "Name a file in a folder that can be written."
-        raise MlhubError(f"{path}: {error.strerror or error}", hint) from error
 
 
 def _show(path: Path) -> None:

@@ -152,6 +152,7 @@ def _line_data(line: Line) -> dict[str, Any]:
         "x": [_digits(step) for step in line.steps],
         "t": [_digits(seconds) for seconds in line.seconds],
         "y": [_digits(value) for value in line.values],
+        "best": line.best is not None,
         "bad": [[_digits(step), word] for step, word in line.bad],
     }
 

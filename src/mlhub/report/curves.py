@@ -54,10 +54,15 @@ def make_charts(
     """A chart a metric, with the runs that have it in their order."""
     count = sum(1 for metric in metrics for one in curves.values() if metric.name in one.metrics)
     parts = max(_LEAST, min(_MOST, _POINTS // max(1, count))) // 2
+    completed = {run.id for run in runs if run.status == "completed"}
     found = []
     for metric in metrics:
         with_it = [run for run in runs if metric.name in curves[run.id].metrics]
         lines = [_line(curves[run.id], metric, run, marks[run.id], parts) for run in with_it]
+        if any(
+            line.best and line.run in completed for line in lines
+        ):  # as in the tables: who didn't complete isn't best
+            lines = [line if line.run in completed else line._replace(best=None) for line in lines]
         points = sum(len(curves[run.id].metrics[metric.name].points) for run in with_it)
         found.append(Chart(metric.name, metric.direction, lines, points))
     return found

@@ -18,7 +18,7 @@ from mlhub.report.contents import Against, Contents, LogTail, RunPart
 from mlhub.report.summary import sentences
 from mlhub.runner.advice import advice
 from mlhub.runner.alerts import read_active
-from mlhub.runner.archive import opened
+from mlhub.runner.archive import opened, readable
 from mlhub.runner.folder import read_surroundings
 from mlhub.runner.reconcile import elapsed
 from mlhub.runner.segments import LogReader
@@ -127,6 +127,8 @@ def _charts(
         if sum(sizes) > _LARGE:
             about = f"{size(sizes[place])} of metrics of {one_line(run.name)}"
             tell(f"reading {about} ({place + 1}/{len(sizes)})")
+        if run.summary and not readable(path):
+            limits.append(f"the curves of {one_line(run.name)}: its metrics file is missing")
         with opened(path) as file:
             read[run.id] = drawn.read(file, run.attempt)
     chosen, more = drawn.choose(comparison, read, main, wishes.charts)

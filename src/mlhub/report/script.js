@@ -141,7 +141,7 @@
       if (state.smooth && count > 1) svg.append(svgEl("path", { d: path(view, x, raw), class: `${lineClass(line.mark)} raw` }));
       if (count > 1) svg.append(svgEl("path", { d: path(view, x, y), class: lineClass(line.mark), "data-run": line.run }));
       raw.forEach((value, i) => {
-        if (value !== null && (!best || (chart.way === "max" ? value > best.value : value < best.value)))
+        if (value !== null && line.best && (!best || (chart.way === "max" ? value > best.value : value < best.value)))
           best = { value, x: x[i], mark: line.mark };
       });
       if (count === 1) {

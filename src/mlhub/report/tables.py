@@ -87,7 +87,7 @@ def _note(found: Contents, part: RunPart) -> str:
 
 def _telling(found: Contents) -> list[str]:
     """The parameters for the first table: what most runs set, in few letters, and no seed before another."""
-    config = found.comparison.config
+    config = {key: values for key, values in found.comparison.config.items() if len(values) > 1}
 
     def rank(key: str) -> tuple[int, bool, bool]:
         values = config[key]

@@ -89,6 +89,11 @@ def expand(paths: RunPaths) -> None:
     _about(paths.metrics).unlink(missing_ok=True)
 
 
+def readable(path: Path) -> bool:
+    """Whether a jsonl file is there, as it was written or compacted."""
+    return os.path.lexists(path) or _is_file(packed(path))
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Path]:
     """A jsonl file to read in place of `path`: itself or, if only its compact form is there, a copy without a name."""
