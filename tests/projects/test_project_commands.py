@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -278,9 +279,24 @@ def test_a_folder_whose_name_is_hostile_is_shown_clean(cli: Cli, tmp_path: Path)
         assert "\x1b" not in done.stdout + done.stderr
 
 
+def test_hostile_names_of_files_are_shown_clean_and_quoted_where_a_shell_may_get_them(cli: Cli, folder: Path) -> None:
+    for name in ("$(id).yaml", "new\nline.yaml", "z\x1b[31mred.yaml", "-rf.yaml"):
+        (folder / "configs" / name).write_text("a: 1\n")
+    (folder / os.fsdecode(b"\xff.yaml")).write_text("a: 1\n")  # which no JSON can hold
+    cli("project", "add", str(folder), "--no-venv")
+    shown = cli("project", "show", "model").stdout
+    assert "mlhub run 'model:configs/$(id).yaml'\n" in shown
+    assert "\x1b" not in shown
+    assert "configs/new line.yaml" in shown
+    assert "configs/new\nline.yaml" in cli.json("project", "show", "model")["detected"]["configs"]
+    assert "mlhub run 'model:configs/$(id).yaml'," in cli("run", "model:", code=2).stderr
+
+
 def test_a_folder_that_is_gone_is_said(cli: Cli, project: Path, tmp_path: Path) -> None:
     project.rename(tmp_path / "moved")
-    assert "its folder is gone" in cli("run", "model:base", code=1).stderr
+    cli("project", "set", "model", "--python", "3")
+    for words in (("run", "model:base"), ("project", "update", "model"), ("project", "env", "model")):
+        assert "its folder is gone" in cli(*words, code=1).stderr
     assert "(gone)" in cli("project", "ls").stdout
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 def show_project(home: Home, project: Project, *, as_json: bool) -> int:
+    import shlex
+
     import msgspec
 
     from mlhub.cli.out import emit_json, say
@@ -49,7 +51,7 @@ def show_project(home: Home, project: Project, *, as_json: bool) -> int:
     if found.cut:
         say("… more files than were looked at")
     if first := next(iter(found.configs), None) or next((script.path for script in found.scripts), None):
-        say(f"run it   mlhub run {project.name}:{one_line(first)}")
+        say(f"run it   mlhub run {one_line(shlex.quote(f'{project.name}:{first}'))}")
     return 0
 
 

@@ -138,11 +138,7 @@ def own_environment(home: Home, project: Project) -> Project:
 
 def pull(home: Home, project: Project) -> str:
     """Bring a clone up to date; what came of it, in a line. Raises MlhubError."""
-    folder = Path(project.folder)
-    if not folder.is_dir():
-        raise NotFoundError(
-            f"project {project.name}: its folder is gone: {folder}", f"mlhub project rm {project.name}, and add it anew"
-        )
+    folder = registry.folder_of(project)
     if not project.cloned:
         return f"{folder} is your own folder: pull there with git; its environment is looked at"
     with environment.locked(home, project.name):

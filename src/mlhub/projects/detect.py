@@ -95,7 +95,13 @@ def _folders(folder: Path) -> Iterator[list[str]]:
             if not name.startswith(".") and name not in _SKIP and not name.endswith((".egg-info", ".dist-info"))
             and not os.path.exists(os.path.join(root, name, "pyvenv.cfg"))
         ) if before.count("/") < _DEEPEST else []  # fmt: skip
-        yield [f"{before}{name}" for name in sorted(files) if name.endswith((".py", ".yaml", ".yml", ".json"))]
+        found = (f"{before}{name}" for name in sorted(files) if name.endswith((".py", ".yaml", ".yml", ".json")))
+        yield [path for path in found if _is_utf8(path)]
+
+
+def _is_utf8(path: str) -> bool:
+    """Whether the name can be written down: in JSON, in a row, on the command line."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in path)
 
 
 def _is_config(name: str) -> bool:

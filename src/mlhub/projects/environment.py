@@ -22,6 +22,7 @@ import msgspec
 from mlhub.errors import MlhubError, UsageError
 from mlhub.files import read_regular, replace_bytes
 from mlhub.projects.needs import Needs, needs_of, text_of
+from mlhub.projects.registry import folder_of as folder_of_code
 from mlhub.projects.stream import run
 from mlhub.text import now, one_line
 
@@ -106,7 +107,7 @@ def make(home: Home, project: Project, *, anew: bool = False) -> bool:
     """Create or update a project's own environment; False if it was up to date. Shows progress. Raises MlhubError."""
     if project.venv or not project.own_venv:
         raise UsageError(f"project {project.name}: its environment isn't mlhub's to change", "Change it with its pip.")
-    needs = needs_of(Path(project.folder))
+    needs = needs_of(folder_of_code(project))
     digest = _digest(needs, project)
     folder = home.venv(project.name)
     with locked(home, project.name) as lock:

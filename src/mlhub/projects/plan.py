@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,11 +67,7 @@ def plan(home: Home, name: str, what: str, words: Sequence[str], behind: Sequenc
     is the command.
     """
     project = registry.find(home, name)
-    folder = Path(project.folder)
-    if not folder.is_dir():
-        raise NotFoundError(
-            f"project {name}: its folder is gone: {folder}", f"Bring it back, or mlhub project rm {name}"
-        )
+    folder = registry.folder_of(project)
     python, venv, notes = _python(home, project)
     common: dict[str, Any] = {"project": project, "python": python, "venv": venv}
     if not what:
@@ -212,4 +209,4 @@ def _no_such(project: Project, kind: str, name: str, known: list[str]) -> NotFou
 
 def _offer(project: Project, found: Findings) -> str:
     first = next(iter([*found.configs, *(script.path for script in found.scripts)]), "config.yaml")
-    return f"mlhub run {project.name}:{one_line(first)}, or mlhub run {project.name}: -- CMD ARG …"
+    return f"mlhub run {one_line(shlex.quote(f'{project.name}:{first}'))}, or mlhub run {project.name}: -- CMD ARG …"

@@ -6,6 +6,7 @@ The files are outside data to whoever reads them: one that is damaged is named, 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import msgspec
 
@@ -15,8 +16,6 @@ from mlhub.text import closest, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mlhub.paths import Home
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
@@ -89,6 +88,17 @@ def find(home: Home, name: str) -> Project:
         there = f"There are {', '.join(known)}." if known else "There is none yet: mlhub project add PATH|GIT_URL"
         raise NotFoundError(f"no project {one_line(name)!r:.80}{closest(name, known)}", there)
     return read(home.registry / f"{name}.json")
+
+
+def folder_of(project: Project) -> Path:
+    """Where its code lies. Raises NotFoundError if that is gone."""
+    folder = Path(project.folder)
+    if not folder.is_dir():
+        raise NotFoundError(
+            f"project {project.name}: its folder is gone: {one_line(project.folder)}",
+            f"Bring it back, or mlhub project rm {project.name} and add it anew.",
+        )
+    return folder
 
 
 def read(file: Path) -> Project:
