@@ -278,3 +278,38 @@ def test_evaluations_by_different_protocols_are_no_one_row(runs: Cli) -> None:
     finally:
         with sqlite3.connect(runs.home / "mlhub.db") as database:
             database.execute("UPDATE runs SET kind = 'command' WHERE id IN (1, 2)")
+
+
+def test_seeds_of_one_configuration_have_a_mean_and_no_winner_together_or_apart(runs: Cli) -> None:
+    words = "2 seeds of one configuration: val/acc 0.7525 ± 0.00071 (n=2), 0.752 (fast) to 0.753 (fast-2)"
+    for more in ((), ("--seeds",)):
+        shown = runs("compare", "fast", "fast-2", *more, COLUMNS="160").stdout
+        assert shown.startswith(words)
+        assert "★" not in shown
+        assert "differences are against" not in shown
+
+
+def test_markdown_has_the_answer_above_its_table(runs: Cli) -> None:
+    shown = runs("compare", "slow", "fast", "--md").stdout
+    assert shown.index("best: fast, val/acc 0.752") < shown.index("| --- |")
+
+
+def test_a_run_whose_metrics_file_is_missing_is_named(runs: Cli) -> None:
+    path = runs.home / "runs" / "1" / "metrics.jsonl"
+    kept = path.rename(path.with_name("elsewhere"))
+    try:
+        assert "slow: its metrics file is missing" in runs.json("compare", "slow", "fast", "--at", "step=500")["notes"]
+        assert "slow: its metrics file is missing" in runs("compare", "slow", "fast", "--plot").stderr
+    finally:
+        kept.rename(path)
+
+
+def test_all_metrics_and_patterns_show_what_is_left_out(runs: Cli) -> None:
+    script = "import mlhub; mlhub.log({f'm{i}': i for i in range(30)}, step=1)"
+    for name in ("many-1", "many-2"):
+        runs("run", "--wait", "--name", name, "--", sys.executable, "-c", script)
+    assert "18 more metrics: --all-metrics, or -m NAME" in runs("compare", "many-1", "many-2").stdout
+    for more in (["--all-metrics"], ["-m", "m*"]):
+        lines = runs("compare", "many-1", "many-2", *more).stdout.splitlines()
+        assert sum(line.startswith("m") for line in lines) == 30
+    assert len(runs.json("compare", "many-1", "many-2")["metrics"]) == 30

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 import sys
 from itertools import pairwise
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
+from mlhub import report
 from mlhub.compare.figure import MOST_NAMED, Line, Panel, best_point, named_lines, spread_out, to_png, to_svg
-from mlhub.compare.palette import PAPER, assign
+from mlhub.compare.palette import PAPER, assign, on_paper
 from mlhub.compare.panels import make_panels
 from mlhub.curves.follower import Follower
 from mlhub.curves.whole import RunCurves, read_whole
@@ -97,6 +100,18 @@ def test_without_matplotlib_the_error_names_the_extra(monkeypatch: pytest.Monkey
 
 def test_colours_are_a_runs_own_as_long_as_they_last():
     assert assign(PAPER, [3, 11, 5]) == {3: PAPER[3], 11: PAPER[4], 5: PAPER[5]}
+
+
+def test_the_colours_of_a_few_runs_on_paper_are_those_farthest_from_each_other():
+    colours = on_paper([905, 901, 902, 904, 903]).values()
+    assert set(colours) == set(PAPER[:5])
+    assert not {"#e69f00", "#d55e00"} <= set(colours)
+
+
+def test_a_reports_style_has_the_colours_of_figures():
+    style = (Path(report.__file__).parent / "style.css").read_text()
+    light = style[: style.index("@media")]
+    assert tuple(re.findall(r"--c\d: (#[0-9a-f]{6})", light)) == PAPER
     assert assign(PAPER, [3])[3] == assign(PAPER, [1, 2, 3])[3]
 
 

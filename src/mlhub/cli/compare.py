@@ -60,7 +60,7 @@ def compare(
 
     \b
     mlhub compare                               the newest group
-    mlhub compare base otter --baseline base    two runs, differences in percent
+    mlhub compare base otter --baseline base    two runs, and how far apart they are
     mlhub compare --group sweep-3 --sort val/acc --limit 5
     mlhub compare --filter tag:paper --metric 'val/*' --at best:val/acc
     mlhub compare 3 4 --plot val/acc train/loss --smooth 0.6

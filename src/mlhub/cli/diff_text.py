@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _RED, _GREEN, _CYAN, _BOLD, _DIM = "31", "32", "36", "1", "2"
 #: metrics and parameters shown; an evaluation has hundreds, and --json all of them
 _MOST = 100
+#: lines of code shown while other sections follow: a file of data that came in would bury these
+_LINES = 1000
 
 
 def lines(found: Found, sections: Sequence[str], *, stat: bool) -> Iterator[str]:
@@ -36,7 +38,7 @@ def lines(found: Found, sections: Sequence[str], *, stat: bool) -> Iterator[str]
         elif name == "metrics":
             yield from _metrics(found, stat=stat)
         elif name == "code" and found.code is not None:
-            yield from _code(found.code, stat=stat)
+            yield from _code(found.code, stat=stat, most=None if len(sections) == 1 else _LINES)
         elif found.logs is not None:
             yield from _logs(found, stat=stat)
 
@@ -151,7 +153,7 @@ def _metrics(found: Found, *, stat: bool) -> Iterator[str]:
         yield f"  … {len(differing) - _MOST} more: --json"
 
 
-def _code(code: CodeDifference, *, stat: bool) -> Iterator[str]:
+def _code(code: CodeDifference, *, stat: bool, most: int | None) -> Iterator[str]:
     yield _heading("code", _code_head(code))
     for note in code.notes:
         yield f"  {one_line(note)}"
@@ -163,8 +165,12 @@ def _code(code: CodeDifference, *, stat: bool) -> Iterator[str]:
             yield f"  {pad(fit(one_line(file.path), room, keep_end=True), room)}  {count}"
         if len(code.files) > _MOST:
             yield f"  … {len(code.files) - _MOST} files more: --json"
-    if not stat:
-        yield from painted(code.text)
+    if stat:
+        return
+    shown = list(painted(code.text))
+    yield from shown[:most]
+    if most is not None and len(shown) > most:
+        yield f"  … {len(shown) - most} lines more: --only code"
 
 
 def _code_head(code: CodeDifference) -> str:

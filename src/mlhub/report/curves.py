@@ -27,6 +27,8 @@ _POINTS = 60_000
 _LEAST, _MOST = 60, 600
 #: marks of values that can't be drawn, a curve
 _BAD = 50
+#: metrics of one run of which curves are read: `curves.follower` keeps no more
+READ = 1000
 
 
 def read(path: Path, attempts: int) -> RunCurves:
@@ -41,6 +43,13 @@ def choose(
     drawn = [metric for metric in comparison.metrics if any(_is_curve(one, metric.name) for one in curves.values())]
     drawn.sort(key=lambda metric: first.index(metric.name) if metric.name in first else len(first))
     return drawn[:most], max(0, len(drawn) - most)
+
+
+def unread(comparison: Comparison, curves: Mapping[int, RunCurves]) -> int:
+    """How many metrics were not read, as a run has more than are read of one."""
+    if all(len(one.metrics) < READ for one in curves.values()):
+        return 0
+    return sum(1 for metric in comparison.metrics if not any(metric.name in one.metrics for one in curves.values()))
 
 
 def _is_curve(one: RunCurves, name: str) -> bool:

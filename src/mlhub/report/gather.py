@@ -134,6 +134,8 @@ def _charts(
     chosen, more = drawn.choose(comparison, read, main, wishes.charts)
     if more:
         limits.append(f"{more} more metrics have curves: --charts N draws more, --metric PATTERN only some")
+    if unread := drawn.unread(comparison, read):
+        limits.append(f"{unread} metrics have no curves here: of one run {drawn.READ} are read")
     charts = drawn.make_charts(chosen, read, comparison.runs, marks)
     points, shown = (
         sum(chart.points for chart in charts),
