@@ -35,7 +35,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Watch": {
         "top": "top:top",
         "ls": "runs:ls",
-        "show": "runs:show",
+        "show": "show:show",
         "logs": "logs:logs",
         "notify": "notify:app",
     },

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlhub.runner.importing import Outcome, Wanted
 
 #: what becomes of a source, in the order it is counted in
-_ACTIONS = ("imported", "updated", "unchanged", "removed", "failed")
+_ACTIONS = ("imported", "updated", "unchanged", "removed", "captured", "failed")
 
 
 def imports(
@@ -30,7 +30,7 @@ def imports(
     name: Annotated[
         str | None, typer.Option(help="A name (of several: NAME, NAME-2, …; default: as recorded).")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Also what was removed here and lies in the trash.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also what lies in the trash, or was captured here.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be imported; change nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what became of each as JSON.")] = False,
 ) -> int:
@@ -134,13 +134,15 @@ def _print_outcome(outcome: Outcome, *, dry_run: bool) -> None:
     if outcome.action == "removed":
         tell(f"{path}: imported once as run {outcome.run_id}, which lies in the trash")
         tell(f"  mlhub rm --restore {outcome.run_id} brings it back; mlhub import --again imports it anew")
+    if outcome.action == "captured":
+        tell(f"{path}: of run {outcome.run_id} ({name}), which recorded it; --again imports it all the same")
     for text in outcome.told:
         tell(f"  {'error' if outcome.action == 'failed' else 'note'}: {one_line(path)}: {one_line(text)}")
 
 
 def _count(done: Sequence[Outcome], *, dry_run: bool) -> str:
     """`3 imported, 2 unchanged`."""
-    words = {"removed": "in the trash"}
+    words = {"removed": "in the trash", "captured": "recorded here already"}
     counts = {action: sum(outcome.action == action for outcome in done) for action in _ACTIONS}
     parts = [f"{count} {words.get(action, action)}" for action, count in counts.items() if count]
     return (", ".join(parts) or "nothing imported") + (" (dry run: nothing was changed)" if dry_run else "")

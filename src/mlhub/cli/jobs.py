@@ -61,7 +61,7 @@ def _job(kind: str, ref: str, checkpoint: str, name: str | None, *, detach: bool
     from mlhub.cli.hub import open_hub
     from mlhub.cli.out import emit_json
     from mlhub.cli.run import announce
-    from mlhub.cli.runs import extra_json
+    from mlhub.cli.show import extra_json
     from mlhub.runner.kinds import find_hashing
     from mlhub.runner.names import check_word
     from mlhub.runner.preflight import check_packages

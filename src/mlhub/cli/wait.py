@@ -214,10 +214,10 @@ def wait(
 
 def _choose(hub: Hub, refs: list[str], group: str | None, tag: str | None, query: str) -> list[Run]:
     """The runs that are meant by name, by group, tag and query. Raises NotFoundError, UsageError."""
-    from mlhub.cli.runs import _parse_filter
+    from mlhub.cli.filters import parse_filter
     from mlhub.errors import NotFoundError
 
-    asked = _parse_filter(query)
+    asked = parse_filter(query)
     found = {
         run.id: run for ref in refs or ([] if group or tag or asked else ["@last"]) if (run := hub.store.find(ref))
     }

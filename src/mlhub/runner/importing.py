@@ -21,6 +21,7 @@ from mlhub.foreign.find import copy
 from mlhub.paths import RunPaths
 from mlhub.runner import trash
 from mlhub.runner.archive import packed
+from mlhub.runner.captured import log_folders
 from mlhub.runner.folder import numbered, read_spec, row_of
 from mlhub.runner.imported import Origin, origin
 from mlhub.runner.labels import LONGEST_NOTE, clean_note
@@ -43,7 +44,7 @@ _MOST_TAGS, _LONGEST = 100, 100
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a user wants of all runs of an import; `again`: also those whose runs lie in the trash."""
+    """What a user wants of all runs of an import; `again`: also those in the trash, and those captured here."""
 
     group: str | None = None
     tags: tuple[str, ...] = ()
@@ -53,7 +54,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a source: `imported`, `updated`, `unchanged`, `removed` (its run is in the trash) or `failed`."""
+    """What became of a source.
+
+    `imported`, `updated`, `unchanged`, `removed` (its run is in the trash), `captured` (a run of ours recorded it) or
+    `failed`.
+    """
 
     source: Source
     action: str
@@ -106,6 +111,7 @@ class Importer:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known = _find_known(store)
+        self._captured = _find_captured(store)
         self._last = trash.last_id(store.home)
         #: name -> the next number to try behind it
         self._numbers: dict[str, int] = {}
@@ -114,7 +120,7 @@ class Importer:
         """What `add` would do, from a glance."""
         known = self._known.get((source.kind, source.id))
         if known is None or (known.removed and wanted.again):
-            return Outcome(source, "imported")
+            return self._expect_new(source, wanted)
         run = self._store.get(known.run_id)
         name = run.name if run else None
         if known.removed:
@@ -128,6 +134,11 @@ class Importer:
         if source.size == then.size and os.fspath(source.path) != then.path and os.path.lexists(then.path):
             return Outcome(source, "unchanged", known.run_id, name, [f"a copy of {one_line(then.path)}"])
         return Outcome(source, "updated", known.run_id, name)
+
+    def _expect_new(self, source: Source, wanted: Wanted) -> Outcome:
+        ours = self._captured.get(os.path.realpath(source.path))
+        run = self._store.get(ours) if ours is not None and not wanted.again else None
+        return Outcome(source, "captured", run.id, run.name) if run else Outcome(source, "imported")
 
     def add(self, source: Source, wanted: Wanted) -> Outcome:
         """Import a source, or what is new in it. Raises StoreError if the home can't take it."""
@@ -229,6 +240,11 @@ def _find_known(store: Store) -> dict[tuple[str, str], _Known]:
         if (source := origin(store.home.run(run_id))) is not None:
             found[source.kind, source.id] = _Known(run_id, source)
     return found
+
+
+def _find_captured(store: Store) -> dict[str, int]:
+    """The folders in which the loggers of our own runs wrote, and whose they are."""
+    return {folder: run_id for run_id in sorted(store.ids()) for folder in log_folders(store.home.run(run_id))}
 
 
 def usable(text: str) -> str:

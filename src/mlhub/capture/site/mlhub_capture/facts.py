@@ -132,6 +132,12 @@ def trainer_settings(trainer: Any) -> dict[str, Any]:
     return found
 
 
+def log_folders(trainer: Any) -> list[str]:
+    """Where its loggers write: what is there is this run, and an import leaves it out."""
+    found = [getattr(logger, "log_dir", None) for logger in trainer.loggers]
+    return [os.path.abspath(folder) for folder in found if isinstance(folder, (str, os.PathLike))][:_MOST]
+
+
 def optimizers(trainer: Any) -> list[dict[str, Any]]:
     """Class and settings of each; those of the first group of parameters."""
     return [
