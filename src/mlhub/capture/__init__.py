@@ -29,6 +29,28 @@ def is_own(command: Sequence[str]) -> bool:
     return any(word == "-m" and name.startswith("mlhub.") for word, name in pairwise(command))
 
 
+def ignored_by(command: Sequence[str]) -> str | None:
+    """The option of a leading Python by which it does not look at PYTHONPATH, and nothing is captured; None if none."""
+    if not command or not _PYTHON.fullmatch(os.path.basename(command[0])):
+        return None
+    words = iter(command[1:])
+    for word in words:
+        if not word.startswith("-") or word in ("-", "--"):
+            return None
+        if word.startswith("--"):
+            continue
+        for letter in word[1:]:
+            if letter in "IE":
+                return "-" + letter
+            if letter in "cm":  # the program itself, and its own words
+                return None
+            if letter in "WX":  # takes a value: the rest, or the next word
+                if word.endswith(letter):
+                    next(words, None)
+                break
+    return None
+
+
 def environment(env: Mapping[str, str], *, wanted: bool = True) -> dict[str, str]:
     """`env` with the folder first on PYTHONPATH; with it nowhere if it isn't `wanted`: it may come from a run's own."""
     found = [part for part in env.get("PYTHONPATH", "").split(os.pathsep) if part and part != str(SITE)]

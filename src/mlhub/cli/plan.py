@@ -78,7 +78,7 @@ def show_plan(request: Request, *, as_json: bool) -> int:
     say(f"cwd      {one_line(str(request.cwd))}")
     if request.venv:
         say(f"venv     {one_line(str(_venv(request)))}")
-    say(f"capture  {'on' if _captured(request) else 'off'}")
+    say(f"capture  {'on' if _captured(request) else 'off'}{why_off(request)}")
     say(f"folder   {folder}")
     say("dry run: nothing was started")
     return 0
@@ -96,6 +96,14 @@ def _venv(request: Request) -> str | None:
 
 
 def _captured(request: Request) -> bool:
-    from mlhub.capture import is_own
+    from mlhub.capture import ignored_by, is_own
 
-    return request.capture and not is_own(request.command)
+    return request.capture and not is_own(request.command) and ignored_by(request.command) is None
+
+
+def why_off(request: Request) -> str:
+    """What keeps the capture that is wanted from the command, after a colon; "" if nothing does."""
+    from mlhub.capture import ignored_by
+
+    option = ignored_by(request.command) if request.capture else None
+    return f": python {option} does not look at PYTHONPATH" if option else ""

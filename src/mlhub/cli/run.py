@@ -101,10 +101,14 @@ def run(
 
 def start(hub: Hub, request: Request, *, wait: bool, follow: bool, as_json: bool) -> int:
     """Check, start or queue, and say so: what `run` and `rerun` end in."""
+    from mlhub.cli.out import tell
+    from mlhub.cli.plan import why_off
     from mlhub.runner.preflight import check
     from mlhub.runner.submit import submit
 
     check(request.config, hub.home)
+    if why := why_off(request):
+        tell(f"capture is off{why}")
     started = submit(hub.store, request, max_runs=hub.settings.max_runs)
     return announce(hub, started, wait=wait, follow=follow, as_json=as_json)
 

@@ -75,7 +75,7 @@ def find(number: int) -> str | None:
 
 
 def fault(path: str) -> str | None:
-    """What is wrong with a checkpoint, seen without loading it; None if nothing is. A folder of shards is not judged."""
+    """What is wrong with a checkpoint, seen without loading it; None if nothing is. Of a folder nothing is known."""
     try:
         if os.path.isdir(path):
             return None

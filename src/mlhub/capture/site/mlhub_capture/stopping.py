@@ -34,7 +34,7 @@ class _State:
     said: list[int] | None = None
     users: tuple[Any, ...] = ()  # handlers of the script's own
     trainer: Any = None  # weakly: its model may fill a GPU
-    callback: Any = None
+    callback: Any = None  # the script may have taken it out of the Trainer's list
 
 
 def saving() -> bool:
@@ -47,7 +47,7 @@ def listen(trainer: Any, callback: Any) -> None:
     if threading.current_thread() is not threading.main_thread() or _of_slurm(trainer):
         return
     before: Any = signal.getsignal(signal.SIGTERM)
-    _State.trainer, _State.callback = weakref.ref(trainer), weakref.ref(callback)
+    _State.trainer, _State.callback = weakref.ref(trainer), callback
     if before is not _receive:
         found = getattr(before, "signal_handlers", None) or [before]
         _State.users = tuple(
@@ -87,7 +87,7 @@ def _receive(number: int, frame: Any) -> None:
 
 def _arm() -> None:
     """Only now there is something to do at the end of a batch."""
-    callback = _State.callback()
+    callback = _State.callback
     if callback is not None:
         callback.on_train_batch_end = _at_train_batch
         callback.on_validation_batch_end = _at_validation_batch
