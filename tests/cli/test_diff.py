@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mlhub.cli.diff import Found
+from mlhub.cli.diff_text import lines
+from mlhub.compare.code import CodeDifference, File
+from tests.compare.conftest import make_run
 from tests.conftest import make_cli
 
 if TYPE_CHECKING:
@@ -140,3 +144,12 @@ def test_json_is_one_document_with_every_section(two: Cli) -> None:
 def test_a_run_is_not_compared_with_itself(cli: Cli) -> None:
     cli("run", "--wait", "--name", "one", "--", "true")
     assert "are one run" in cli("diff", "one", "1", code=2).stderr
+
+
+def test_a_long_difference_of_code_leaves_the_sections_behind_it_in_sight() -> None:
+    text = "".join(f"+x{line}\n" for line in range(3000))
+    code = CodeDifference("trees", (File("big.py", 3000, 0),), text)
+    found = Found(make_run(1), make_run(2), {}, None, code, None, ())
+    many = list(lines(found, ["code", "packages"], stat=False))
+    assert "  … 2000 lines more: --only code" in many
+    assert "+x2999" in list(lines(found, ["code"], stat=False))

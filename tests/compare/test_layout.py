@@ -46,9 +46,19 @@ def test_many_runs_stand_as_rows_their_numbers_to_the_right():
     ]
 
 
-def test_what_is_wider_than_the_terminal_is_one_value_a_line():
+def test_what_is_wider_than_the_terminal_is_in_parts_with_runs_as_rows():
     rows = _text(lay_out(_sheet(deltas=False), 30, Signs()))
-    assert rows[:4] == ["val/acc ↑", "  calm-otter    0.1", "  한글 실행     0.2", "  b           ★ 0.3"]
+    assert rows[:4] == [
+        "            val/acc ↑",
+        "calm-otter        0.1",
+        "한글 실행         0.2",
+        "b               ★ 0.3",
+    ]
+
+
+def test_what_does_not_fit_even_in_parts_is_one_value_a_line():
+    rows = _text(lay_out(_sheet(deltas=False), 16, Signs()))
+    assert rows[:4] == ["val/acc ↑", "  calm…    0.1", "  한글…    0.2", "  b      ★ 0.3"]
 
 
 def test_many_runs_that_are_too_wide_come_in_parts_with_metrics_first():

@@ -27,7 +27,7 @@ Use = Literal["last", "best", "min", "max", "at"]
 
 
 #: percentages that are greater say less than the difference itself
-_TELLING = 1000
+_TELLING = 500
 
 
 class Delta(NamedTuple):
@@ -97,8 +97,11 @@ class Metric:
     def in_percent(self, baseline: int | None) -> bool:
         """Whether differences to the baseline are told in percent: all of them or none, so that they can be compared.
 
-        Not where the baseline is so near zero that a percentage would only tell of that.
+        Not where the baseline is so near zero, or on its other side, that a percentage would only tell of that.
         """
+        base = self.values.get(baseline, 0.0) if baseline is not None else 0.0
+        if any(value * base < 0 for value in self.values.values()):
+            return False
         deltas = [delta for run_id in self.values if (delta := self.delta(run_id, baseline)) is not None]
         return all(delta.percent is not None and abs(delta.percent) < _TELLING for delta in deltas)
 

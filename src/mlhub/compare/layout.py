@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Part = tuple[str, str]
 Row = list[Part]
 
-#: more runs than this stand as rows, in parts if need be: one value a line would be too long to read
+#: more runs than this stand as rows, in parts if need be: one value a line would be too long to read; fewer do, where
+#: that takes fewer lines
 _ACROSS = 6
 #: letters of a run's name, of a line's name beside and above its values, of a value
 _RUN, _BESIDE, _ABOVE, _VALUE = 22, 34, 20, 28
@@ -52,7 +53,10 @@ def lay_out(sheet: Sheet, total: int, signs: Signs, *, vertical: bool = False) -
     names, columns = _columns(sheet, signs)
     if sum(_wide(column[0]) + len(_GAP) for column in columns) + _wide(names[0]) <= total:
         return _beside([names, *columns])
-    return _vertical(sheet, signs, total) if few else _parts(sheet, names, columns, total)
+    parts, blocks = _parts(sheet, names, columns, total), _vertical(sheet, signs, total)
+    if few and (len(blocks) <= len(parts) or max(map(_wide, parts)) > total):
+        return blocks
+    return parts
 
 
 def _wide(row: Row) -> int:

@@ -156,7 +156,7 @@ def _best(sheet: Sheet, found: Comparison, metric: Metric, top: int, rival: int 
         return f"best that completed: {shown}"
     other = metric.values[rival]
     change = value - other
-    share = f", {100 * change / abs(other):+.1f} %" if other and abs(change) < 10 * abs(other) else ""
+    share = f", {100 * change / abs(other):+.1f} %" if value * other > 0 and abs(change) < 5 * abs(other) else ""
     over = "over" if _lead(metric, top) > _lead(metric, rival) else "against"
     text = f"best: {shown} ({change:+.3g}{share} {over} {_who(sheet, rival)})"
     deviations = [one.sd for one in (spread, spreads[rival]) if one is not None and one.sd is not None]

@@ -70,7 +70,7 @@ def _caption(found: Contents, has_metrics: bool) -> str:
     words = []
     if has_metrics:
         words.append(_VALUES.get(found.comparison.use, "Values of each metric where they were asked for"))
-    if has_metrics and found.several:
+    if has_metrics and found.several and not found.comparison.only_seeds:
         words.append("★ the best")
     if has_metrics and found.deltas:
         words.append("below each the difference to the baseline")
