@@ -215,6 +215,10 @@ def _columns(read: Records) -> list[str]:
         if not record.keys() <= names.keys():
             names.update(dict.fromkeys(record))
             _check_width(len(names))
+    return _in_order(names)
+
+
+def _in_order(names: dict[str, None]) -> list[str]:
     return [*(name for name in _PLACE if name in names), *sorted(name for name in names if name not in _PLACE)]
 
 
@@ -243,9 +247,15 @@ def _write_csv(read: Records, file: BinaryIO) -> None:
         if columns:
             rows.writerow([shown(name) for name in columns])
         for record in read():
-            rows.writerow([shown(cell(record.get(name))) for name in columns])
+            found = map(record.get, columns)
+            rows.writerow([value if _is_plain_number(value) else shown(cell(value)) for value in found])
     finally:
         text.detach()
+
+
+def _is_plain_number(value: object) -> bool:
+    """Whether csv spells it as JSON does: what a table of ten million rows is full of."""
+    return type(value) is int or (type(value) is float and value - value == 0)
 
 
 def _make_cell() -> Callable[[object], str]:
@@ -278,9 +288,15 @@ def _write_parquet(read: Records, file: BinaryIO) -> None:
     with parquet.ParquetWriter(pa.PythonFile(file, mode="w"), schema, compression="zstd") as writer:
         rows = max(1, min(_ROWS, _CELLS // max(1, len(kinds))))
         while part := list(islice(found, rows)):
-            arrays = [
-                pa.array([_as(kind, r.get(name), cell) for r in part], types[kind]) for name, kind in kinds.items()
-            ]
+            arrays = []
+            for name, kind in kinds.items():
+                values = [record.get(name) for record in part]
+                if kind == "text" or not {*map(type, values)} <= {int, float, type(None)}:
+                    values = [_as(kind, value, cell) for value in values]
+                try:
+                    arrays.append(pa.array(values, types[kind]))
+                except pa.ArrowException:  # whole numbers that a float has not exactly
+                    arrays.append(pa.array([_as(kind, value, cell) for value in values], types[kind]))
             writer.write_table(pa.table(arrays, schema=schema))
 
 
@@ -289,15 +305,19 @@ def _kinds(read: Records) -> dict[str, str]:
     from mlhub.records import read_number
 
     kinds: dict[str, str] = {}
+    names: dict[str, None] = {}
     for record in read():
         for name, value in record.items():
+            if type(value) is float and kinds.get(name) == "float":
+                continue
+            names[name] = None
             whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
             kind = "int" if whole and name in _PLACE else "text" if read_number(value) is None else "float"
             if value is not None:
                 known = kinds.setdefault(name, kind)
                 kinds[name] = known if known == kind else "text" if "text" in (known, kind) else "float"
-        _check_width(len(kinds))
-    return {name: kinds.get(name, "text") for name in _columns(read)}
+        _check_width(len(names))
+    return {name: kinds.get(name, "text") for name in _in_order(names)}
 
 
 def _as(kind: str, value: object, cell: Callable[[object], str]) -> object:
