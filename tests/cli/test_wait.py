@@ -126,6 +126,17 @@ def test_a_queued_run_has_its_turn_while_it_is_waited_for(cli: Cli) -> None:
     assert waiter.end()[0] == 0
 
 
+def test_of_a_paused_queue_it_says_so_and_a_queued_run_that_is_stopped_has_ended(cli: Cli) -> None:
+    cli("queue", "pause", "for now")
+    cli("run", "--queue", "--name", "later", "--", "true")
+    waiter = Waiter(cli, "later")
+    assert waiter.process.stderr is not None
+    assert waiter.process.stderr.readline() == "note: queue paused (for now); mlhub queue resume lets it go on\n"
+    cli("stop", "later")
+    code, out, _ = waiter.end()
+    assert (code, out.startswith("run 1  later  cancelled")) == (1, True)
+
+
 def test_a_run_that_was_killed_with_its_supervisor_has_ended(cli: Cli) -> None:
     begin(cli, "one")
     run = wait_until(lambda: (found := cli.json("show", "one"))["supervisor_pid"] and found)

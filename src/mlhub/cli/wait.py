@@ -251,6 +251,7 @@ def _wait_for_all(waiting: Waiting, timeout: float | None, *, first: bool, say_s
                 return True
             if not told:
                 tell(f"waiting for {_names(waiting)}; Ctrl-C ends the waiting, not the runs")
+                _tell_paused(waiting)
                 told = True
             rest = GLANCE_SECONDS if deadline is None else min(GLANCE_SECONDS, deadline - time.monotonic())
             time.sleep(max(0.0, rest))
@@ -276,6 +277,15 @@ def _say_end(run: Run) -> None:
 def _tell_late(waiting: Waiting, timeout: float | None) -> None:
     tell(f"error: not ended within {timeout:g} s: {_names(waiting)}")
     tell("hint:  They go on; wait longer with --timeout, or see: mlhub ls")
+
+
+def _tell_paused(waiting: Waiting) -> None:
+    """A queue that is paused gives no run its turn: who waits should know."""
+    from mlhub.text import one_line
+
+    paused = {run.condition for run in waiting.left.values() if (run.condition or "").startswith("queue paused")}
+    for condition in sorted(filter(None, paused)):
+        tell(f"note: {one_line(condition)}; mlhub queue resume lets it go on")
 
 
 def _names(waiting: Waiting) -> str:
