@@ -90,7 +90,7 @@ class Capture:
         if not trainer.is_global_zero:
             return
         _tell_total(trainer)
-        record.tell(training=True, optimizers=facts.optimizers(trainer))
+        record.tell(training=True, optimizers=facts.optimizers(trainer), logs=facts.log_folders(trainer))
         if resuming.fits() == 1 and not _own_logger(trainer):
             known = resuming.logged()
             record.resume(_step(trainer) - 1 if known is None else known)  # what comes after it is recorded anew
