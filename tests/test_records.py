@@ -31,7 +31,7 @@ def test_what_is_logged_is_read_back(tmp_path: Path) -> None:
 
 
 NUMBERS = st.floats() | st.integers() | st.booleans()
-NAMES = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda name: name not in PLACE)
+NAMES = st.text(st.characters(exclude_categories=["Cs"])).filter(lambda name: name and name not in PLACE)
 
 
 @pytest.fixture(scope="module", params=["msgspec", "json"])
@@ -60,7 +60,9 @@ def test_whatever_numbers_are_logged_under_whatever_names_are_read_back(
         assert record.pop("time") > 1.7e9
         assert record == {name: WORDS.get(str(value), value) for name, value in values.items()}
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
-        assert {name: type(record[name]) for name in finite} == {name: type(value) for name, value in finite.items()}
+        assert {name: type(record[name]) for name in finite} == {
+            name: int if value is True or value is False else type(value) for name, value in finite.items()
+        }  # true and false are 1 and 0
 
 
 @pytest.mark.parametrize(

@@ -30,11 +30,22 @@ _writer: MetricWriter | None = None
 def log(values: Mapping[str, float], *, step: int | None = None, epoch: int | None = None) -> None:
     """Record `values` (metric name -> number) for the run this process belongs to; outside a run do nothing.
 
-    `step` left out counts up by one from the last call. The record is in the kernel's hands on return.
+    `step` left out counts up by one from the last call. The record is in the kernel's hands on return. This and the
+    calls below never raise: what can't be recorded (a text, a name that is empty, a file that is not there, a full
+    disk) is told on stderr, once, and the rest is recorded.
     """
-    writer = _writer or _open()
-    if writer is not None:
-        writer.log(values, step=step, epoch=epoch)
+    writer = None
+    try:
+        writer = _writer or _open()
+        if writer is not None:
+            writer.log(values, step=step, epoch=epoch)
+    except Exception as error:
+        if writer is None:
+            _tell("log", error)
+        else:
+            from mlhub.writer import log_rest
+
+            log_rest(writer, values, step, epoch)
 
 
 def resume(step: int) -> None:
@@ -43,48 +54,35 @@ def resume(step: int) -> None:
     For a script that has loaded its checkpoint after `mlhub resume`. Without it, what is logged first tells. In a first
     attempt and outside a run do nothing.
     """
-    writer = _writer or _open()
-    if writer is not None:
-        writer.resume(step)
+    try:
+        writer = _writer or _open()
+        if writer is not None:
+            writer.resume(int(step))
+    except Exception as error:
+        _tell("resume", error)
 
 
 def log_artifact(path: str | os.PathLike[str], name: str | None = None, *, step: int | None = None) -> None:
-    """Keep a copy of a file or folder, as it is now, with the run. `name`: what it is called; else its own name.
-
-    Raises FileNotFoundError if there is none. A full disk loses the artifact, here and below, never the training.
-    """
-    if run := _run():
-        from mlhub.artifacts import keep_file
-
-        keep_file(run, path, name, step=step)
+    """Keep a copy of a file or folder, as it is now, with the run. `name`: what it is called; else its own name."""
+    _keep("log_artifact", "keep_file", path, name, step=step)
 
 
 def log_text(name: str, text: str, *, step: int | None = None) -> None:
     """Keep a text with the run: samples of a language model, a summary, a report."""
-    if run := _run():
-        from mlhub.artifacts import keep_text
-
-        keep_text(run, name, text, step=step)
+    _keep("log_text", "keep_text", name, text, step=step)
 
 
 def log_image(name: str, image: Any, *, step: int | None = None, caption: str | None = None) -> None:  # noqa: ANN401
     """Keep a picture with the run: a path, a PIL image, or a numpy array or torch tensor, H×W, H×W×3 or 3×H×W.
 
-    Whole numbers count from 0 to 255, floats from 0 to 1. Raises ValueError for another shape or kind of file,
-    TypeError for what is no picture.
+    Whole numbers count from 0 to 255, floats from 0 to 1.
     """
-    if run := _run():
-        from mlhub.artifacts import keep_image
-
-        keep_image(run, name, image, step=step, caption=caption)
+    _keep("log_image", "keep_image", name, image, step=step, caption=caption)
 
 
 def log_table(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, step: int | None = None) -> None:
-    """Keep a table with the run. Cells are numbers, texts, booleans or None. Raises ValueError for a row too short."""
-    if run := _run():
-        from mlhub.artifacts import keep_table
-
-        keep_table(run, name, columns, rows, step=step)
+    """Keep a table with the run, of rows with a cell a column. Cells are numbers, texts, booleans or None."""
+    _keep("log_table", "keep_table", name, columns, rows, step=step)
 
 
 def runs(query: str | None = None) -> pa.Table:
@@ -123,6 +121,23 @@ def _run() -> str | None:
     import os
 
     return os.environ.get("MLHUB_RUN_DIR") or None
+
+
+def _keep(call: str, function: str, *args: object, **kwargs: object) -> None:
+    """A function of `mlhub.artifacts`, within a run; what it raises is told and stays here."""
+    try:
+        if run := _run():
+            from mlhub import artifacts
+
+            getattr(artifacts, function)(run, *args, **kwargs)
+    except Exception as error:
+        _tell(call, error)
+
+
+def _tell(call: str, error: Exception) -> None:
+    from mlhub.writer import tell
+
+    tell(f"{call}: {type(error).__name__}: {error}")
 
 
 def _open() -> MetricWriter | None:

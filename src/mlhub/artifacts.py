@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import stat
-import sys
 import time
 from contextlib import suppress
 from typing import Any, NamedTuple, Optional
@@ -174,8 +173,10 @@ def _is_folder(path: str) -> bool:
 
 
 def _keep(run: Path, about: dict[str, object], step: int | None, suffix: str, write: Callable[[str], object]) -> None:
-    """Write the file under another name, give it its own, list it. A full disk loses it, never the training."""
+    """Write the file under another name, give it its own, list it. Raises OSError, and leaves nothing."""
     name = _text(about["name"])
+    if not name:
+        raise ValueError("an artifact without a name")
     number = None if step is None else int(step)
     folder = os.path.join(run, FOLDER)
     temporary = os.path.join(folder, f".{os.getpid()}-{os.urandom(6).hex()}.tmp")
@@ -188,10 +189,9 @@ def _keep(run: Path, about: dict[str, object], step: int | None, suffix: str, wr
         size = _size(os.path.join(folder, file), here)
         record = about | {"name": name, "file": file, "step": number, "time": time.time(), "bytes": size}
         _append(os.path.join(run, INDEX), {key: value for key, value in record.items() if value is not None})
-    except (OSError, shutil.Error) as error:
+    except BaseException:
         _remove(temporary)
-        with suppress(OSError, ValueError):
-            print(f"mlhub: artifact not kept: {error!r}"[:500], file=sys.stderr)  # noqa: T201
+        raise
 
 
 def _settle(temporary: str, folder: str, names: Callable[[str], str], *, is_folder: bool) -> str:

@@ -56,7 +56,13 @@ def _logger_class() -> type:  # noqa: C901 - the body of a class
             epoch = metrics.get("epoch")
             values = {name: value for name, value in metrics.items() if name != "epoch"}
             if values:
-                self._open().log(values, step=step, epoch=None if epoch is None else int(epoch))
+                from mlhub.writer import log_rest
+
+                writer, number = self._open(), None if epoch is None else int(epoch)
+                try:
+                    writer.log(values, step=step, epoch=number)
+                except (TypeError, ValueError):
+                    log_rest(writer, values, step, number)
 
         @rank_zero_only  # type: ignore[untyped-decorator]
         def resume(self, step: int) -> None:

@@ -78,15 +78,54 @@ def redact_tree(tree: dict[str, Any]) -> dict[str, Any]:
     return {key: shown(key, value) for key, value in tree.items()}
 
 
+#: programs that are known to take a password by a short option: `-p X` says nothing by itself, it is a port, a path,
+#: a number of processes as well; so is `-u`, which is Python's own for no buffer. curl's is `user:password`
+_SHORT = {
+    "sshpass": "-p", "mysql": "-p", "mysqldump": "-p", "mysqladmin": "-p", "mariadb": "-p", "redis-cli": "-a",
+    "ldapsearch": "-w", "docker login": "-p", "podman login": "-p", "curl": "-u",
+}  # fmt: skip
+#: of these the password is a part of the same word, and a word of its own is something else
+_ATTACHED = frozenset(("mysql", "mysqldump", "mysqladmin", "mariadb"))
+
+
 def redact_command(command: Sequence[str]) -> list[str]:
-    """An argument list with secrets out: `--token=VALUE`, `TOKEN=VALUE` and `--token VALUE` in two words."""
+    """An argument list with secrets out: `--token=VALUE`, `TOKEN=VALUE` (as `env` takes it) and `--token VALUE`.
+
+    Known by the names; `API=VALUE` stays, as most such are addresses. Short options: those of `_SHORT`.
+    """
     shown: list[str] = []
+    program = ""
     for index, word in enumerate(command):
+        before = command[index - 1] if index else ""
         name, equals, value = word.partition("=")
+        program = _program(word, program)
         if equals and value and _SECRET_OPTION.match(name):
             shown.append(f"{name}=***")
-        elif index and command[index - 1].startswith("-") and _SECRET_OPTION.match(command[index - 1]):
+        elif before.startswith("-") and _SECRET_OPTION.match(before):
             shown.append(word if word.startswith("-") else "***")
         else:
-            shown.append(redact(word))
+            shown.append(_redact_short(program, before, word) or redact(word))
     return shown
+
+
+def _program(word: str, program: str) -> str:
+    """The program that the words from here on are for, as far as it matters."""
+    name = word.rpartition("/")[2]
+    if program in ("docker", "podman") and name == "login":
+        return f"{program} {name}"
+    if name in _SHORT or name in ("docker", "podman"):
+        return name
+    return "" if program == "sshpass" and name in ("ssh", "scp", "sftp", "rsync") else program  # -p: their own, a port
+
+
+def _redact_short(program: str, before: str, word: str) -> str:
+    """`word` without the password that a program's short option gives; "" if it gives none."""
+    option = _SHORT.get(program)
+    if option is None:
+        return ""
+    if word.startswith(option) and len(word) > len(option) and program != "curl":
+        return f"{option}***"
+    if before == option and program not in _ATTACHED:
+        user, colon, _ = word.partition(":")
+        return "***" if program != "curl" else f"{user}:***" if colon else ""
+    return ""

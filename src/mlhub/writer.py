@@ -10,6 +10,7 @@ import fcntl
 import json
 import math
 import os
+import sys
 import time
 from contextlib import suppress
 
@@ -34,6 +35,11 @@ _now, _write, _is_finite = time.time, os.write, math.isfinite
 _MOST = 10**18 - 1
 #: sets of names whose form is kept; a record of more names than `_MANY` gets none
 _FORMS, _MANY = 64, 1000
+#: the words of the contract for the numbers JSON lacks
+_WORDS = frozenset(("NaN", "Infinity", "-Infinity"))
+#: lines about what was not recorded, in a process
+_MOST_TOLD = 20
+_told: set[str] = set()
 
 
 class MetricWriter:
@@ -58,18 +64,20 @@ class MetricWriter:
         self._forms: dict[tuple[str, ...], str] = {}
 
     def log(self, values: Mapping[str, float], *, step: int | None = None, epoch: int | None = None) -> None:
-        """Append one record. Values are numbers, or anything `float` takes (a 0-d tensor or array).
+        """Append one record. Values are numbers, or anything but text that `float` takes (a 0-d tensor or array).
 
+        Raises TypeError or ValueError for what is none and for a name that is empty, and then appends nothing.
         A full disk loses the record, never the training: an OSError of the write is swallowed, here and only here.
         """
-        self._step = step = self._step + 1 if step is None else step
+        step = self._step + 1 if step is None else step
         if self._attempt and not self._mark(step, less=1):
             return  # a record ahead of its mark would be taken for one of the attempt before
         now = _now()
         try:  # all in one function: in a training the caches are cold, and each further one costs microseconds
             if self._encode is not None:
                 line = self._encode(_record(values, step, epoch, now)) + b"\n"
-                plain = _is_finite(sum(values.values()))
+                plain = type(step) is int and (epoch is None or type(epoch) is int) and _is_finite(sum(values.values()))
+                plain = plain and "" not in values and bool not in map(type, values.values())
             else:
                 names, place = ((*values,), (step,)) if epoch is None else (("epoch", *values), (step, epoch))
                 form = self._forms.get(names) or self._form(names)
@@ -78,7 +86,8 @@ class MetricWriter:
         except Exception:  # what is not all plain numbers: json's encoder knows what to do, or what is wrong
             plain = False
         if not plain:
-            line = encode(_record(values, step, epoch, now)).encode() + b"\n"
+            line = encode(_checked(_record(values, step, epoch, now))).encode() + b"\n"
+        self._step = step
         if self._torn:
             line = b"\n" + line
         try:
@@ -93,7 +102,7 @@ class MetricWriter:
         record, AttributeError for what is no text.
         """
         metrics = names[names[:1] == ("epoch",) :]
-        if len(metrics) > _MANY or not PLACE.isdisjoint(metrics) or not all(map(_is_text, metrics)):
+        if len(metrics) > _MANY or not PLACE.isdisjoint(metrics) or not all(metrics) or not all(map(_is_text, metrics)):
             raise ValueError
         if len(self._forms) >= _FORMS:
             self._forms.clear()
@@ -174,6 +183,51 @@ def _record(values: Mapping[str, float], step: int, epoch: int | None, now: floa
     if epoch is None:
         return {"step": step, "time": now, **values}
     return {"step": step, "epoch": epoch, "time": now, **values}
+
+
+def _checked(record: dict[str, Any]) -> dict[str, Any]:
+    """A record whose values are numbers or the contract's words for them. Raises TypeError, ValueError."""
+    for name, value in record.items():
+        if name == "":
+            raise ValueError("a metric without a name")
+        if isinstance(value, bool):
+            record[name] = int(value)
+        elif isinstance(value, (str, bytes)):
+            if value not in _WORDS:
+                raise TypeError(f"{name!r}: the text {value!r:.60} is no number")
+        elif not isinstance(value, (int, float)):
+            try:
+                float(value)
+            except Exception as error:
+                raise TypeError(f"{name!r}: {type(value).__name__} is no number ({error})") from error
+    return record
+
+
+def log_rest(writer: MetricWriter, values: Mapping[str, float], step: int | None, epoch: int | None) -> None:
+    """After `writer.log` has refused `values`: append those that can be, and tell of the others. Never raises."""
+    try:
+        fit = {}
+        for name, value in values.items():
+            try:
+                encode(_checked({name: value}))
+                fit[name] = value
+            except Exception as error:
+                tell(f"log: {error}")
+        if fit:
+            writer.log(fit, step=step, epoch=epoch)
+    except Exception as error:
+        tell(f"log: {error!r}")
+
+
+def tell(text: str) -> None:
+    """Say on stderr, once, what a call could not record; after some no more. A training goes on. Never raises."""
+    line = f"mlhub: not recorded: {' '.join(text.split())[:500]}"
+    if line in _told or len(_told) >= _MOST_TOLD:
+        return
+    _told.add(line)
+    more = " (no more of these are told)" if len(_told) == _MOST_TOLD else ""
+    with suppress(Exception):  # a closed stderr, a full disk
+        print(line + more, file=sys.stderr)  # noqa: T201
 
 
 def _is_text(key: str) -> bool:

@@ -86,3 +86,47 @@ def test_what_goes_into_other_peoples_pythons_needs_nothing_and_an_old_one(tmp_p
         [sys.executable, "-S", "-c", code], env={"PYTHONPATH": str(SITE)}, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["[]", "[]", "False"]
+
+
+def test_no_call_of_ours_raises_into_a_training_and_each_says_once_what_it_left_out(
+    bare_venv: Path, tmp_path: Path
+) -> None:
+    """In an environment without mlhub, and in the hub's own: the same words, the same records."""
+    from mlhub.capture import environment
+
+    code = """
+import os, mlhub
+for _ in range(2):
+    mlhub.log({"loss": 0.5, "text": "x", "": 1, "list": [1], "none": None, "yes": True, "word": "NaN"})
+mlhub.log({"late": 1}, step="soon")
+mlhub.log({"late": 2})
+mlhub.log(5)
+mlhub.resume("x")
+mlhub.log_image("picture", b"no picture")
+mlhub.log_artifact("none")
+mlhub.log_text("", "x")
+mlhub.log_table("t", ["a"], [[1, 2]])
+for n in range(30):
+    mlhub.log_artifact(f"none{n}")
+print("to the end")
+"""
+    told = {}
+    for name, python in (("bare", bare_venv / "bin" / "python"), ("hub", Path(sys.executable))):
+        folder = tmp_path / name
+        folder.mkdir()
+        env = environment({"MLHUB_RUN_DIR": str(folder), "MLHUB_RUN_ID": "1", "PATH": "/usr/bin:/bin"})
+        done = subprocess.run(
+            [python, "-c", code], env=env, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60
+        )
+        assert done.stdout == "to the end\n"
+        told[name] = done.stderr.splitlines()
+        records = [
+            {key: value for key, value in line.items() if key != "time"} for line in lines(folder / "metrics.jsonl")
+        ]
+        kept = {"loss": 0.5, "yes": 1, "word": "NaN"}
+        assert records == [{"step": 0, **kept}, {"step": 1, **kept}, {"step": 2, "late": 2}]
+        assert not (folder / "artifacts.jsonl").exists()
+    assert told["bare"] == told["hub"]
+    assert len(set(told["hub"])) == len(told["hub"]) == 20
+    assert told["hub"][0] == "mlhub: not recorded: log: 'text': the text 'x' is no number"
+    assert told["hub"][-1].endswith("(no more of these are told)")

@@ -9,7 +9,7 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 how = sys.argv[1]
 
 
-class TrialPruned(Exception):
+class TrialPruned(Exception):  # noqa: N818 - its name
     """As Optuna has it."""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 from mlhub_capture import record
 
 TYPE_CHECKING = False
@@ -28,13 +26,3 @@ def attempt(where: str, function: Callable[..., Any], *args: Any, **kwargs: Any)
         if _failures[where] > _BEARABLE:
             record.note(f"{where} is off after {_failures[where]} failures", error)
         return None
-
-
-def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` by `attempt`, under its own name."""
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return attempt(function.__qualname__, function, *args, **kwargs)
-
-    return call

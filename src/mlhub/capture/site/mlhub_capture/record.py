@@ -109,7 +109,7 @@ def log(values: dict[str, Any], step: int, epoch: int | None = None) -> None:
     kept = {}
     for name, value in values.items():
         if name not in _state.others:
-            kept["metric/" + name if name in PLACE else name] = value
+            kept["metric/" + name if name in PLACE or not name else name] = value
     if kept:
         _state.own.update(kept)
         _open().log(kept, step=step, epoch=epoch)

@@ -15,8 +15,7 @@ import sys
 import time
 import weakref
 
-from mlhub_capture import facts, outcome, record, resuming, stopping
-from mlhub_capture.guard import guarded
+from mlhub_capture import facts, guard, outcome, record, resuming, stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +49,16 @@ def make_callback(package: str) -> Any:
 def _class(base: Any, package: str) -> type:
     quiet = dict.fromkeys(_PER_BATCH)
     return type("MlhubCapture", (Capture, base), {**quiet, "package": package, "__module__": __name__})
+
+
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, whose failures are noted; SystemExit, by which a stop leaves, passes."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return guard.attempt(function.__qualname__, function, *args, **kwargs)
+
+    return call
 
 
 class Capture:
