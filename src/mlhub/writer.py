@@ -75,7 +75,10 @@ class MetricWriter:
         now = _now()
         try:  # all in one function: in a training the caches are cold, and each further one costs microseconds
             if self._encode is not None:
-                line = self._encode(_record(values, step, epoch, now)) + b"\n"
+                if epoch is None:
+                    line = self._encode({"step": step, "time": now, **values}) + b"\n"
+                else:
+                    line = self._encode({"step": step, "epoch": epoch, "time": now, **values}) + b"\n"
                 plain = type(step) is int and (epoch is None or type(epoch) is int) and _is_finite(sum(values.values()))
                 plain = plain and "" not in values and bool not in map(type, values.values())
             else:
