@@ -139,12 +139,29 @@ def test_a_torn_line_of_the_first_attempt_spoils_no_mark(run: Path) -> None:
     assert steps(run / "metrics.jsonl") == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("step", [None, "text", float("nan")])
-def test_a_first_record_without_a_place_supersedes_nothing(run: Path, step: object) -> None:
+def test_a_first_record_without_a_place_supersedes_nothing(run: Path) -> None:
     writer = MetricWriter(run / "metrics.jsonl")
-    writer.log({"a": 1.0}, step="text" if step is None else step)  # type: ignore[arg-type]
+    writer.log({"a": 1.0}, step=float("nan"))  # type: ignore[arg-type]
     writer.log({"a": 1.0}, step=8)
     assert marks(run) == [(7, 2)]
+
+
+def test_a_first_record_whose_place_is_a_text_is_refused_and_supersedes_nothing(run: Path) -> None:
+    writer = MetricWriter(run / "metrics.jsonl")
+    with pytest.raises(TypeError, match="'step': the text 'text' is no number"):
+        writer.log({"a": 1.0}, step="text")  # type: ignore[arg-type]
+    writer.log({"a": 1.0}, step=8)
+    assert marks(run) == [(7, 2)]
+
+
+def test_a_value_whose_place_is_a_text_is_kept_at_the_next_step(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(mlhub, "_writer", None)
+    mlhub.log({"a": 1.0}, step=6)
+    mlhub.log({"a": 2.0}, step="text")  # type: ignore[arg-type]
+    assert steps(run / "metrics.jsonl") == [1, 2, 3, 4, 5, 6, 7]
+    assert "not recorded: log: 'step': the text 'text' is no number" in capsys.readouterr().err
 
 
 def test_numpys_steps_are_steps(run: Path) -> None:

@@ -216,8 +216,12 @@ def log_rest(writer: MetricWriter, values: Mapping[str, float], step: int | None
                 fit[name] = value
             except Exception as error:
                 tell(f"log: {error}")
-        if fit:
-            writer.log(fit, step=step, epoch=epoch)
+        try:
+            if fit:
+                writer.log(fit, step=step, epoch=epoch)
+        except Exception as error:  # a place that is none: the next one is better than nothing
+            tell(f"log: {error}")
+            writer.log(fit)
     except Exception as error:
         tell(f"log: {error!r}")
 
