@@ -109,6 +109,20 @@ def test_a_step_left_out_counts_on(tmp_path: Path) -> None:
     assert [record["step"] for record in read_records(tmp_path / "m.jsonl")[0]] == [0, 7, 8]
 
 
+def test_a_step_of_numpy_is_a_whole_number_and_so_are_those_that_follow(spelling: str, tmp_path: Path) -> None:
+    import numpy as np
+
+    writer = MetricWriter(tmp_path / "m.jsonl")
+    for step, epoch in ((np.int64(5), np.int32(1)), (None, None), (np.uint8(255), None), (None, None)):
+        writer.log({"a": 1.0}, step=step, epoch=epoch)
+    writer.log({"a": math.nan}, step=np.int64(300))
+    writer.log({"a": 1.0}, step=np.float32(7.5))
+    found = read_records(tmp_path / "m.jsonl")[0]
+    places = [part for record in found for part in (record["step"], record.get("epoch"))]
+    assert places == [5, 1, 6, None, 255, None, 256, None, 300, None, 7.5, None]
+    assert {type(place) for place in places[:-2]} == {int, type(None)}
+
+
 def test_every_line_is_strict_json_also_with_numbers_json_has_no_word_for(tmp_path: Path) -> None:
     writer = MetricWriter(tmp_path / "m.jsonl")
     writer.log({"a": math.nan, "b": math.inf, "c": -math.inf, "d": 1.0}, step=0)

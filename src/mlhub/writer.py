@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from operator import index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class MetricWriter:
         except Exception:  # what is not all plain numbers: json's encoder knows what to do, or what is wrong
             plain = False
         if not plain:
+            step, epoch = _whole(step), None if epoch is None else _whole(epoch)
             line = encode(_checked(_record(values, step, epoch, now))).encode() + b"\n"
         self._step = step
         if self._torn:
@@ -186,6 +188,14 @@ def _record(values: Mapping[str, float], step: int, epoch: int | None, now: floa
     if epoch is None:
         return {"step": step, "time": now, **values}
     return {"step": step, "epoch": epoch, "time": now, **values}
+
+
+def _whole(place: int) -> int:
+    """A whole number of another kind (of NumPy, a 0-d tensor) as Python's own, which is spelled 5 and not 5.0."""
+    try:
+        return index(place)
+    except Exception:  # what is no whole number is written, or refused, as it is
+        return place
 
 
 def _checked(record: dict[str, Any]) -> dict[str, Any]:
