@@ -68,6 +68,13 @@ def test_a_resume_passes_over_checkpoints_that_are_torn_empty_or_gone(tmp_path: 
     )  # fmt: skip
 
 
+def test_a_checkpoint_that_is_stored_elsewhere_is_left_to_the_trainer(tmp_path: Path) -> None:
+    line = {"path": "s3://bucket/last.ckpt", "step": 5, "attempt": 1, "fit": 1}
+    (tmp_path / "checkpoints.jsonl").write_text(json.dumps(line) + "\n")
+    found, said = find(tmp_path)
+    assert (found, "gone" in said) == ("s3://bucket/last.ckpt", False)
+
+
 _ODD = """
 import json
 from mlhub_capture import facts

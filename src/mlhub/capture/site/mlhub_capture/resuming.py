@@ -75,7 +75,12 @@ def find(number: int) -> str | None:
 
 
 def fault(path: str) -> str | None:
-    """What is wrong with a checkpoint, seen without loading it; None if nothing is. Of a folder nothing is known."""
+    """What is wrong with a checkpoint, seen without loading it; None if nothing is.
+
+    Of a folder, and of what is stored elsewhere (`s3://…`), nothing is known: the Trainer itself finds out.
+    """
+    if "://" in path:
+        return None
     try:
         if os.path.isdir(path):
             return None
