@@ -79,10 +79,8 @@ def fault(path: str) -> str | None:
 
     Of a folder, and of what is stored elsewhere (`s3://…`), nothing is known: the Trainer itself finds out.
     """
-    if "://" in path:
-        return None
     try:
-        if os.path.isdir(path):
+        if "://" in path or os.path.isdir(path):
             return None
         with open(path, "rb") as file:
             start = file.read(4)
