@@ -7,30 +7,38 @@ from typing import Any
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
 
-def of_command(argv: Sequence[str]) -> dict[str, Any]:
+def of_command(argv: Sequence[str], flags: Container[str] = ()) -> dict[str, Any]:
     """What a command line sets: `--lr 1e-3`, `--lr=1e-3`, `lr=1e-3`, `--flag`; the other words as `argument 1`, ….
 
-    For runs that have no configuration of ours. Values stay text, but for numbers.
+    For runs that have no configuration of ours. Values stay text, but for numbers; of what is set several times all
+    are there, in a list. `flags`: options of which it is known that they take no value, `_` for `-`.
     """
     found: dict[str, Any] = {}
+
+    def add(name: str, value: Any) -> None:  # noqa: ANN401 - a number, a text, true
+        many.setdefault(name, []).append(value)
+        found[name] = value if len(many[name]) == 1 else many[name]
+
+    many: dict[str, list[Any]] = {}
     count, index = 0, 1
     while index < len(argv):
         word = argv[index]
         index += 1
         key, equals, value = word.partition("=")
         if word.startswith("-") and key.strip("-") and not _is_number(word):
-            if not equals and index < len(argv) and (not argv[index].startswith("-") or _is_number(argv[index])):
+            takes = not equals and key.lstrip("-").replace("-", "_") not in flags
+            if takes and index < len(argv) and (not argv[index].startswith("-") or _is_number(argv[index])):
                 equals, value = "=", argv[index]
                 index += 1
-            found[key.lstrip("-")] = _value(value) if equals else True
+            add(key.lstrip("-"), _value(value) if equals else True)
         elif equals and re.fullmatch(r"[+~]*[\w./@-]+", key):
-            found[key.lstrip("+~")] = _value(value)
+            add(key.lstrip("+~"), _value(value))
         else:
             count += 1
-            found[f"argument {count}"] = word
+            add(f"argument {count}", word)
     return found
 
 
@@ -47,11 +55,12 @@ def _value(word: str) -> int | float | str:
 def with_arguments(parameters: Mapping[str, Any], argv: Sequence[str]) -> dict[str, Any]:
     """Hyperparameters, and the options of the command line that are none of them (`--seed 3`), dotted ones nested.
 
-    Where both say something, the program's own word counts: `lr`, `model.lr` and `--lr` are taken for the same.
+    Where both say something, the program's own word counts: `lr`, `model.lr` and `--lr` are taken for the same. Words
+    without a name are no hyperparameters; see `words_of`.
     """
     found = dict(parameters)
-    known = _names(parameters)
-    for name, value in of_command(argv).items():
+    known, flags = _names(parameters)
+    for name, value in of_command(argv, flags).items():
         parts = name.replace("-", "_").split(".")
         if name.startswith("argument ") or not all(parts) or parts[-1] in known:
             continue
@@ -63,13 +72,25 @@ def with_arguments(parameters: Mapping[str, Any], argv: Sequence[str]) -> dict[s
     return found
 
 
-def _names(tree: Mapping[str, Any]) -> set[str]:
-    """Keys at every depth."""
+def words_of(parameters: Mapping[str, Any], argv: Sequence[str]) -> dict[str, str]:
+    """The words of a command line that `with_arguments` has no name for: the script, a data set, a fold.
+
+    Two runs of the same hyperparameters differ all the same, if these do.
+    """
+    _, flags = _names(parameters)
+    return {name: word for name, word in of_command(argv, flags).items() if name.startswith("argument ")}
+
+
+def _names(tree: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+    """Keys at every depth; and the flags: those whose value is true or false, and `no_amp` for `amp`."""
     found: set[str] = set()
+    flags: set[str] = set()
     waiting: list[Any] = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, dict):
-            found.update(str(key).replace("-", "_") for key in node)
+            named = {str(key).replace("-", "_"): value for key, value in node.items()}
+            found.update(named)
+            flags.update(name for name, value in named.items() if isinstance(value, bool))
             waiting += node.values()
-    return found
+    return found, flags | {f"no_{name}" for name in flags}

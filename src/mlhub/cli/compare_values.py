@@ -35,17 +35,10 @@ def protocols_of(choice: Choice) -> dict[int, str]:
 
 
 def flats_of(choice: Choice) -> dict[int, Flat]:
-    """Of runs without a configuration of ours what their command line says."""
-    from mlhub.arguments import of_command
-    from mlhub.runner.folder import read_spec
+    """Of each run what its command line says beside its configuration."""
+    from mlhub.runner.folder import said_beside
 
-    found: dict[int, Flat] = {}
-    for run in choice.runs:
-        if not run.config:
-            command = read_spec(choice.hub.home.run(run.id)).get("command")
-            if isinstance(command, list):
-                found[run.id] = of_command([str(word) for word in command])
-    return found
+    return {run.id: said_beside(choice.hub.home.run(run.id), run.config) for run in choice.runs}
 
 
 def values_of(

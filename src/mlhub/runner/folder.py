@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from mlhub.arguments import of_command, words_of
 from mlhub.paths import RunPaths
 from mlhub.runner import labels, record
 from mlhub.runner.kinds import kind_of
@@ -20,6 +21,7 @@ from mlhub.text import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mlhub.paths import Home
@@ -43,6 +45,18 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_spec(paths: RunPaths) -> dict[str, Any]:
     """`spec.json`."""
     return read_json(paths.spec)
+
+
+def said_beside(paths: RunPaths, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run's command line says and its configuration doesn't; for comparing runs, as dotted keys.
+
+    Of a run without a configuration all; of one that has what its program told of itself the words without a name.
+    """
+    if config and not record.part(read_json(paths.capture), "parameters"):
+        return {}
+    command = read_spec(paths).get("command")
+    argv = [str(word) for word in command] if isinstance(command, list) else []
+    return words_of(config, argv) if config else of_command(argv)
 
 
 def read_surroundings(paths: RunPaths) -> dict[str, Any]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.widgets import Static
 
-from mlhub.arguments import of_command
 from mlhub.compare import tables
 from mlhub.compare.comparison import compare
 from mlhub.compare.sheet import make_sheet
 from mlhub.files import replace_bytes
+from mlhub.paths import RunPaths
 from mlhub.runner.reconcile import elapsed
 from mlhub.text import fit, one_line, size, width
 from mlhub.tui.compare.matrix import Line, Matrix
@@ -22,7 +23,6 @@ from mlhub.tui.widgets.table import Banner, Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -63,7 +63,7 @@ class CompareView(View):
         self._made_of: tuple[object, ...] = ()
         #: of runs whose configuration is their command line; read in a thread
         self._commands: dict[int, Flat] = {}
-        self._asked: set[int] = set()
+        self._asked: set[tuple[int, bool]] = set()
         self._order: Line | None = None
         #: what was compared; held, so that no id of theirs is given to another object
         self._runs: Sequence[Run] = ()
@@ -82,7 +82,7 @@ class CompareView(View):
         chosen = self.model.chosen
         prefs = self.model.prefs
         made_of = (
-            *(id(run) for run in chosen), len(self.model.marked), len(self._commands), self.model.selection.baseline,
+            *(id(run) for run in chosen), len(self.model.marked), self._commands, self.model.selection.baseline,
             self.look.name, prefs.only_differences, prefs.compare_use, prefs.compare_turned, self._order, self.beside,
         )  # fmt: skip
         if made_of == self._made_of:
@@ -182,22 +182,17 @@ class CompareView(View):
     # command lines
 
     def _ask_for_commands(self, chosen: Sequence[Run]) -> None:
-        """Runs without a configuration have a command line, in a file: that is a thread's work."""
-        asked = [run for run in chosen if not run.config and run.id not in self._asked]
+        """What command lines say beside configurations stands in files: that is a thread's work."""
+        asked = [run for run in chosen if (run.id, bool(run.config)) not in self._asked]
         if asked:
-            self._asked.update(run.id for run in asked)
-            folders = [(run.id, run.dir) for run in asked]
+            self._asked.update((run.id, bool(run.config)) for run in asked)  # a program's own comes while it runs
+            folders = [(run.id, RunPaths(Path(run.dir)), run.config) for run in asked]
             self.run_worker(lambda: self._read_commands(folders), thread=True, exit_on_error=False)
 
-    def _read_commands(self, folders: list[tuple[int, str]]) -> None:
-        from mlhub.runner.record import read_json
+    def _read_commands(self, folders: list[tuple[int, RunPaths, dict[str, Any]]]) -> None:
+        from mlhub.runner.folder import said_beside
 
-        found = {}
-        for run_id, folder in folders:
-            command = (read_json(f"{folder}/spec.json") or {}).get("command")
-            if isinstance(command, list):
-                found[run_id] = of_command([str(word) for word in command])
-        self._commands = self._commands | found
+        self._commands = self._commands | {run_id: said_beside(paths, config) for run_id, paths, config in folders}
 
     # keys
 
