@@ -41,6 +41,7 @@ _WORDS = frozenset(("NaN", "Infinity", "-Infinity"))
 #: lines about what was not recorded, in a process
 _MOST_TOLD = 20
 _told: set[str] = set()
+_late: list[str] = []
 
 
 class MetricWriter:
@@ -57,6 +58,7 @@ class MetricWriter:
         # a writer killed in the middle of a line must not swallow the first record after it
         size = os.fstat(self._fd).st_size
         self._torn = size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
+        self._lost = 0  # records that did not get into the file, since one last did
         number = _attempt(path) if attempt is None else attempt
         self._attempt = number if number > 1 else 0  # 0 once its mark is there
         self._folder = os.path.dirname(os.path.abspath(path))
@@ -68,10 +70,12 @@ class MetricWriter:
         """Append one record. Values are numbers, or anything but text that `float` takes (a 0-d tensor or array).
 
         Raises TypeError or ValueError for what is none and for a name that is empty, and then appends nothing.
-        A full disk loses the record, never the training: an OSError of the write is swallowed, here and only here.
+        A full disk loses the record, never the training: an OSError of the write is swallowed, here and only here, and
+        told once on stderr; so is how many were lost when recording goes on.
         """
         step = self._step + 1 if step is None else step
         if self._attempt and not self._mark(step, less=1):
+            self._lose()
             return  # a record ahead of its mark would be taken for one of the attempt before
         now = _now()
         try:  # all in one function: in a training the caches are cold, and each further one costs microseconds
@@ -94,11 +98,35 @@ class MetricWriter:
             line = encode(_checked(_record(values, step, epoch, now))).encode() + b"\n"
         self._step = step
         if self._torn:
-            line = b"\n" + line
+            self._go_on(line)
+            return
         try:
-            self._torn = _write(self._fd, line) != len(line)
+            if _write(self._fd, line) == len(line):
+                return
+            self._lose()
+        except OSError as error:
+            self._lose(error.strerror)
+
+    def _go_on(self, line: bytes) -> None:
+        """Append a record behind half of one; if records were lost since, it is told that no more are."""
+        try:
+            whole = _write(self._fd, b"\n" + line) == len(line) + 1
         except OSError:
-            self._torn = True
+            whole = False
+        if not whole:
+            self._lose()
+            return
+        self._torn = False
+        if self._lost:
+            tell(f"{self._lost} record{'s' * (self._lost > 1)} of metrics; recording goes on again")
+            self._lost = 0
+
+    def _lose(self, why: str | None = None) -> None:
+        """One record more that did not get into the file: the first is told of."""
+        self._torn = True
+        self._lost += 1
+        if self._lost == 1:
+            tell(f"records of metrics are being lost, the training goes on ({why or 'no room'})")
 
     def _form(self, names: tuple[str, ...]) -> str:
         """A record of these metrics, with an epoch if that comes first: holes for its place and for plain floats.
@@ -243,8 +271,10 @@ def tell(text: str) -> None:
         return
     _told.add(line)
     more = " (no more of these are told)" if len(_told) == _MOST_TOLD else ""
-    with suppress(Exception):  # a closed stderr, a full disk
-        print(line + more, file=sys.stderr)  # noqa: T201
+    _late.append(line + more)
+    with suppress(Exception):  # a closed stderr, a full disk, as the records' own is: then it comes with the next one
+        print("\n".join(_late), file=sys.stderr)  # noqa: T201
+        _late.clear()
 
 
 def _is_text(key: str) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mlhub.records import read_records
 from tests.conftest import Cli, make_cli, wait_until
 
 if TYPE_CHECKING:
@@ -93,3 +95,44 @@ def test_a_waiting_run_keeps_its_turn_until_there_is_room(tmp_path: Path) -> Non
         wait_until(lambda: cli.json("show", "next")["status"] == "completed")
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+#: a training that outlives a full disk: 200 records while there is no room, then 10 when there is again
+_TRAINING = """
+import os, sys
+import mlhub
+mlhub.log({"loss": 1.0}, step=0)
+fill = sys.argv[1]
+with open(fill, "wb", buffering=0) as file:
+    try:
+        while True:
+            file.write(bytes(4096))
+    except OSError:
+        pass
+for step in range(1, 201):
+    mlhub.log({"loss": 1.0}, step=step)
+os.unlink(fill)
+for step in range(201, 211):
+    mlhub.log({"loss": 1.0}, step=step)
+"""
+
+
+def test_a_training_that_loses_records_to_a_full_disk_is_told_of_it_and_that_recording_goes_on(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (tmp_path / "train.py").write_text(_TRAINING)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], check=True)
+    try:
+        cli = make_cli(disk / "home")
+        cli("run", "--wait", "--name", "train", "--", sys.executable, str(tmp_path / "train.py"), str(disk / "fill"))
+        records = read_records(cli.home / "runs" / "1" / "metrics.jsonl")[0]
+        steps = [record["step"] for record in records]
+        log = (cli.home / "runs" / "1" / "output.log").read_text()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert steps[0] == 0
+    assert steps[-10:] == [*range(201, 211)]
+    lost = 211 - len(steps)
+    assert lost > 1
+    assert log.count("records of metrics are being lost, the training goes on (") == 1
+    assert log.count(f"{lost} records of metrics; recording goes on again") == 1
