@@ -18,7 +18,8 @@ from .conftest import Sandbox, Seen, eventually
 
 def test_1_run_outlives_its_terminal(box: Sandbox, seen: Seen[Verdict]) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from mlhub.paths import RunPaths\n"
+        "import os, signal, sys; from pathlib import Path; from mlhub.paths import RunPaths\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests under nohup inherit that it is ignored\n"
         "from mlhub.runner.launch import Launch, launch\n"
         "paths = RunPaths(Path(sys.argv[1]))\n"
         "launch(paths, 1, Launch(['sh', '-c', sys.argv[2]], Path('/'), dict(os.environ), paths.log))\n"
