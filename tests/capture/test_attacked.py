@@ -75,6 +75,32 @@ def test_a_checkpoint_that_is_stored_elsewhere_is_left_to_the_trainer(tmp_path: 
     assert (found, "gone" in said) == ("s3://bucket/last.ckpt", False)
 
 
+_LOGS = """
+import os
+from mlhub_capture import record
+record.tell_logs(["exp/a"])
+record.release()
+if not os.fork():  # another process of the run trains meanwhile
+    record.tell_logs(["exp/b"])
+    os._exit(0)
+os.wait()
+record.tell(more=1)
+record.tell_logs(["exp/a", "exp/c"])
+"""
+
+
+def test_folders_of_logs_are_kept_over_processes_and_attempts_with_links_resolved(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "exp").symlink_to(tmp_path / "real")
+    for attempt, code in (("1", _LOGS), ("2", "from mlhub_capture import record; record.tell(more=2)")):
+        (tmp_path / "attempts" / attempt).mkdir(parents=True)
+        run = {"MLHUB_RUN_DIR": str(tmp_path), "MLHUB_ATTEMPT": attempt, "PYTHONPATH": str(SITE)}
+        subprocess.run([sys.executable, "-S", "-c", code], env=run, cwd=tmp_path, check=True, timeout=60)
+    told = json.loads((tmp_path / "capture.json").read_text())
+    assert (told["attempt"], told["more"]) == (2, 2)
+    assert told["logs"] == [str(tmp_path / folder / name) for name in "abc" for folder in ("exp", "real")]
+
+
 _ODD = """
 import json
 from mlhub_capture import facts

@@ -51,3 +51,11 @@ def test_its_logs_are_left_out_unless_asked_for(hub: Cli, trained: dict[str, Any
     [again] = hub.json("import", str(logs), "--again")["runs"]
     assert again["action"] == "imported"
     assert "was imported from lightning" in hub("eval", str(again["run"]), code=1).stderr
+
+
+def test_the_logs_of_every_fit_test_and_attempt_are_left_out(hub: Cli, bare_venv: Path) -> None:
+    found = run(hub, bare_venv, "folds.py", code=1)
+    hub("resume", str(found["id"]), "--wait")
+    logs = hub.home.parent / "folds" / "lightning_logs"
+    outcomes = hub.json("import", str(logs), "--dry-run")["runs"]
+    assert [one["action"] for one in outcomes] == ["captured"] * 5

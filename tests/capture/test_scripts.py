@@ -32,6 +32,8 @@ def test_the_trainer_of_hugging_face_takes_one_line(hub: Cli, bare_venv: Path) -
     assert found["config"]["logging_steps"] == 3
     assert "hf_secretsecret" not in json.dumps(told(found))
     assert told(found)["model"]["class"] == "BertForSequenceClassification"
+    [outcome] = hub.json("import", str(hub.home.parent / "hf"), "--dry-run")["runs"]
+    assert (outcome["kind"], outcome["action"]) == ("tensorboard", "captured")
 
 
 def test_a_training_in_another_process_after_the_first_is_recorded_too_and_an_odd_epoch_costs_nothing(

@@ -17,6 +17,7 @@ from mlhub.runner.importing import Importer, Wanted, importing, usable
 from mlhub.runner.reconcile import elapsed, refresh, refresh_active
 from mlhub.runner.resume import resume
 from mlhub.runner.staging import Staging
+from mlhub.runner.submit import Request, submit
 from mlhub.store.store import Store
 from tests.foreign.collect import SAMPLES
 from tests.foreign.test_tensorboard import scalars, write
@@ -117,6 +118,38 @@ def test_a_copy_of_a_source_is_the_same_run(store, tmp_path):
         out.write(scalars((1, b"loss", 1.0)))
     [outcome] = bring(store, tmp_path)
     assert outcome.action == "updated"
+
+
+def heard(function, asked):
+    """`function`, of a path, which is put into `asked`."""
+
+    def call(path, *more, **options):
+        asked.append(str(path))
+        return function(path, *more, **options)
+
+    return call
+
+
+def test_where_our_own_runs_wrote_is_not_looked_at(store, tmp_path, monkeypatch):
+    run = submit(store, Request(("true",)))
+    write(tmp_path / "exp", scalars((0, b"loss", 2.0)))
+    (tmp_path / "link").symlink_to(tmp_path / "exp")
+    gone = "/net/gone/checkpoints/a.ckpt"
+    told = [gone, str(tmp_path / "exp" / "checkpoints" / "b.ckpt"), "s3://bucket/c.ckpt", 7]
+    paths = store.home.run(run.id)
+    paths.saved.write_text("".join(json.dumps({"path": path}) + "\n" for path in told))
+    paths.capture.write_text(json.dumps({"logs": ["/net/gone/version_0", "relative", None]}))
+    asked = []
+    for name in ("stat", "lstat", "readlink", "open"):
+        monkeypatch.setattr(os, name, heard(getattr(os, name), asked))
+    assert [outcome.action for outcome in bring(store, tmp_path / "exp")] == ["captured"]
+    assert [outcome.action for outcome in bring(store, tmp_path / "link")] == ["captured"]
+    assert str(paths.saved) in asked
+    assert not [path for path in asked if path.startswith("/net")]
+    assert [outcome.action for outcome in bring(store, tmp_path / "exp", again=True)] == ["imported"]
+    asked.clear()
+    assert [outcome.action for outcome in bring(store, tmp_path / "exp")] == ["unchanged"]
+    assert str(paths.saved) not in asked  # nor read, where nothing is new
 
 
 def test_a_removed_run_comes_back_only_when_asked_for(store, tmp_path):

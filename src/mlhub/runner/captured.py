@@ -15,6 +15,8 @@ from mlhub.runner.folder import read_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlhub.paths import RunPaths
 
 #: bytes read of checkpoints.jsonl, its newest
@@ -41,16 +43,22 @@ class Saved:
 def read_saved(paths: RunPaths) -> list[Saved]:
     """Each checkpoint once, the newest first; what is no record is passed over. Best and last are one each."""
     newest: dict[str, record.Tree] = {}
+    for tree in _trees(paths):
+        newest.setdefault(tree["path"], tree)
+    best = next((path for path, tree in newest.items() if tree.get("best") is True), None)
+    last = next((path for path, tree in newest.items() if tree.get("last") is True), None)
+    return [_saved(path, tree, best=path == best, last=path == last) for path, tree in newest.items()]
+
+
+def _trees(paths: RunPaths) -> Iterator[record.Tree]:
+    """The records of checkpoints.jsonl, the newest first."""
     for line in (record.read_bytes(str(paths.saved), _MOST) or b"").split(b"\n")[::-1]:
         try:
             tree = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(tree, dict) and (path := record.text(tree, "path")):
-            newest.setdefault(path, tree)
-    best = next((path for path, tree in newest.items() if tree.get("best") is True), None)
-    last = next((path for path, tree in newest.items() if tree.get("last") is True), None)
-    return [_saved(path, tree, best=path == best, last=path == last) for path, tree in newest.items()]
+        if isinstance(tree, dict) and record.text(tree, "path"):
+            yield tree
 
 
 def _saved(path: str, tree: record.Tree, *, best: bool, last: bool) -> Saved:
@@ -80,12 +88,14 @@ def read_model(paths: RunPaths) -> dict[str, object] | None:
 
 
 def log_folders(paths: RunPaths) -> set[str]:
-    """Where a run's loggers wrote, links resolved: as capture and its checkpoints say, and as its logs were read."""
+    """Where a run's loggers wrote, as capture and its checkpoints say, and as its logs were read.
+
+    As it was told: nothing is looked up there, which may be on a disk that is gone, and hang.
+    """
     said = read_json(paths.capture).get("logs")
     found = {path for path in said if isinstance(path, str)} if isinstance(said, list) else set()
     sources = record.part(read_json(paths.root / "follow.json"), "sources") or {}
-    found |= {os.path.dirname(path) for path in sources if path.startswith("/")}
-    for path in (saved.path for saved in read_saved(paths)):
-        folder = os.path.dirname(path)
+    found |= {os.path.dirname(path) for path in sources}
+    for folder in {os.path.dirname(tree["path"]) for tree in _trees(paths)}:
         found |= {folder, os.path.dirname(folder)} if os.path.basename(folder) == "checkpoints" else {folder}
-    return {os.path.realpath(path) for path in found if os.path.isabs(path) and "\0" not in path}
+    return {os.path.normpath(path) for path in found if os.path.isabs(path)}

@@ -11,6 +11,7 @@ import fcntl
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -111,7 +112,6 @@ class Importer:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known = _find_known(store)
-        self._captured = _find_captured(store)
         self._last = trash.last_id(store.home)
         #: name -> the next number to try behind it
         self._numbers: dict[str, int] = {}
@@ -135,8 +135,15 @@ class Importer:
             return Outcome(source, "unchanged", known.run_id, name, [f"a copy of {one_line(then.path)}"])
         return Outcome(source, "updated", known.run_id, name)
 
+    @cached_property
+    def _captured(self) -> dict[str, int]:
+        """The folders in which the loggers of our own runs wrote, and whose they are; read only for what is new."""
+        store = self._store
+        return {folder: run_id for run_id in sorted(store.ids()) for folder in log_folders(store.home.run(run_id))}
+
     def _expect_new(self, source: Source, wanted: Wanted) -> Outcome:
-        ours = self._captured.get(os.path.realpath(source.path))
+        ways = (os.path.abspath(source.path), os.path.realpath(source.path))
+        ours = next((self._captured[way] for way in ways if way in self._captured), None)
         run = self._store.get(ours) if ours is not None and not wanted.again else None
         return Outcome(source, "captured", run.id, run.name) if run else Outcome(source, "imported")
 
@@ -240,11 +247,6 @@ def _find_known(store: Store) -> dict[tuple[str, str], _Known]:
         if (source := origin(store.home.run(run_id))) is not None:
             found[source.kind, source.id] = _Known(run_id, source)
     return found
-
-
-def _find_captured(store: Store) -> dict[str, int]:
-    """The folders in which the loggers of our own runs wrote, and whose they are."""
-    return {folder: run_id for run_id in sorted(store.ids()) for folder in log_folders(store.home.run(run_id))}
 
 
 def usable(text: str) -> str:

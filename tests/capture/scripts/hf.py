@@ -11,7 +11,7 @@ config = BertConfig(
 data = [{"input_ids": torch.arange(4) + n % 3, "labels": n % 2} for n in range(12)]
 arguments = TrainingArguments(
     "out", use_cpu=True, num_train_epochs=2, per_device_train_batch_size=2, logging_steps=3, eval_strategy="epoch",
-    save_strategy="epoch", load_best_model_at_end=True, report_to="none", disable_tqdm=True, hub_token="hf_secretsecret",
+    save_strategy="epoch", load_best_model_at_end=True, report_to="tensorboard", disable_tqdm=True, hub_token="hf_secretsecret",
 )  # fmt: skip
 Trainer(
     BertForSequenceClassification(config), arguments, train_dataset=data, eval_dataset=data,

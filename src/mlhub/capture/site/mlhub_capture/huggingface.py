@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -17,6 +18,7 @@ from mlhub_capture import facts, guard, outcome, record, stopping
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
     from typing import Any
 
 #: as a shell says it of a program that SIGTERM ended
@@ -29,6 +31,7 @@ class HuggingFaceCallback(TrainerCallback):
     def __init__(self) -> None:
         self._asked = False
         self._off = not os.environ.get("MLHUB_RUN_DIR")
+        self._folders: list[str] = []  # of logs, as told last
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         if self._off:
@@ -82,6 +85,7 @@ class HuggingFaceCallback(TrainerCallback):
             told["model"] = facts.summary(model)
             told["model"]["config"] = facts.plain(model.config.to_dict()) if hasattr(model, "config") else None
         record.tell(**told)
+        self._tell_logs()
         record.resume(state.global_step)
 
     def _log(self, state: Any, logs: Any) -> None:
@@ -89,6 +93,25 @@ class HuggingFaceCallback(TrainerCallback):
         values = {_name(name): value for name, value in found.items() if value is not None}
         if values:
             record.log(values, step=state.global_step, epoch=int(state.epoch or 0))
+        self._tell_logs()  # a tracker that stands behind us in the list, or that sees an evaluation only
+
+    def _tell_logs(self) -> None:
+        writers = [getattr(callback, "tb_writer", None) for callback in self._beside()]
+        found = [getattr(writer, "log_dir", None) or getattr(writer, "logdir", None) for writer in writers]
+        folders = [os.fspath(folder) for folder in found if isinstance(folder, (str, os.PathLike))]
+        if folders != self._folders:
+            record.tell_logs(folders)
+            self._folders = folders
+
+    def _beside(self) -> list[Any]:
+        """The Trainer's callbacks, which it shows to none of them: those of the caller that calls them in turn."""
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:
+            found = getattr(frame.f_locals.get("self"), "callbacks", None)
+            if isinstance(found, list) and any(callback is self for callback in found):
+                return found
+            frame = frame.f_back
+        return []
 
     def _done(self, state: Any) -> None:
         outcome.tell("completed", stage="fit", step=state.global_step)

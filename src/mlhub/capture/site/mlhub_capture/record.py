@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 HUB = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 #: a record's own keys: a metric of such a name gets another one
 PLACE = ("step", "epoch", "time", "attempt")
+#: folders of logs that are told of, at the most
+_MOST_LOGS = 10_000
 #: bytes at the end of metrics.jsonl in which names are looked for that the script has logged by itself
 _TAIL = 1 << 16
 
@@ -88,7 +90,26 @@ def owns() -> bool:
             os.close(fd)
             return False  # another process of this run writes; a file system without locks lets us
     _state.owner, _state.lock = os.getpid(), fd
+    _remember_logs()
     return True
+
+
+def _remember_logs() -> None:
+    """The folders of logs that an earlier attempt, or another process that wrote before, told of: to be told on."""
+    told = _read_told().get("logs")
+    found = [folder for folder in told if isinstance(folder, str)] if isinstance(told, list) else []
+    if found:
+        _state.known["logs"] = list(dict.fromkeys([*found, *_state.known.get("logs", ())]))
+
+
+def _read_told() -> dict[str, Any]:
+    """capture.json as it is; empty if there is none that can be read."""
+    try:
+        with open(os.path.join(run_dir(), "capture.json"), "rb") as file:
+            tree = json.loads(file.read(1 << 24))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return tree if isinstance(tree, dict) else {}
 
 
 def release() -> None:
@@ -167,6 +188,26 @@ def tell(**facts: Any) -> None:
         clean = load_light("redact").redact_tree(facts)
         _state.known.update({"version": 1, "attempt": attempt(), **clean})
         write("capture.json", _state.known)
+
+
+def tell_logs(folders: list[str]) -> None:
+    """Add folders in which loggers write to those of all fits, processes and attempts of the run, each once.
+
+    Links are resolved here, where the folders are there: who looks them up later may not reach that disk.
+    """
+    if owns():
+        known = _state.known.get("logs", [])
+        found = dict.fromkeys([*known, *map(os.path.abspath, folders), *map(os.path.realpath, folders)])
+        if len(found) > len(known) and len(known) < _MOST_LOGS:
+            tell(logs=list(found)[:_MOST_LOGS])
+
+
+def tell_exception(error: BaseException, step: int, epoch: int) -> None:
+    """Put into capture.json what ended a training."""
+    tell(exception={
+        "error": describe_error(error), "message": str(error)[:4000], "traceback": last_frames(error, 20),
+        "step": step, "epoch": epoch, "time": time.time(),
+    })  # fmt: skip
 
 
 def tell_packages(find: Callable[[], dict[str, str]]) -> None:

@@ -79,6 +79,7 @@ class Capture:
         told = {"parameters": facts.hyperparameters(trainer, pl_module), "trainer": facts.trainer_settings(trainer)}
         told["versions"] = facts.versions("lightning", "pytorch_lightning")
         _tell_packages()
+        _tell_logs(trainer)
         record.tell(**{name: part for name, part in told.items() if part or name != "parameters"})
 
     @guarded
@@ -99,7 +100,7 @@ class Capture:
         if not trainer.is_global_zero:
             return
         _tell_total(trainer)
-        record.tell(training=True, optimizers=facts.optimizers(trainer), logs=facts.log_folders(trainer))
+        record.tell(training=True, optimizers=facts.optimizers(trainer))
         if resuming.fits() == 1 and not _own_logger(trainer):
             known = resuming.logged()
             record.resume(_step(trainer) - 1 if known is None else known)  # what comes after it is recorded anew
@@ -135,6 +136,11 @@ class Capture:
 @guarded
 def _tell_total(trainer: Any) -> None:  # apart: a Trainer that can't say it costs nothing else
     outcome.tell_total(trainer)
+
+
+@guarded
+def _tell_logs(trainer: Any) -> None:  # of whatever it does: a test has loggers, too
+    record.tell_logs(facts.log_folders(trainer))
 
 
 @guarded
