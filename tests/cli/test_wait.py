@@ -137,6 +137,20 @@ def test_of_a_paused_queue_it_says_so_and_a_queued_run_that_is_stopped_has_ended
     assert (code, out.startswith("run 1  later  cancelled")) == (1, True)
 
 
+def test_a_queue_that_is_paused_while_one_waits_is_told_each_time(cli: Cli) -> None:
+    begin(cli, "base")
+    cli("run", "--queue", "--name", "later", "--", "true", MLHUB_MAX_RUNS="1")
+    cli.environment["MLHUB_MAX_RUNS"] = "1"
+    waiter = Waiter(cli, "later")
+    assert waiter.process.stderr is not None
+    for why in ("new driver", "new disk"):
+        cli("queue", "pause", why)
+        assert waiter.process.stderr.readline() == f"note: queue paused ({why}); mlhub queue resume lets it go on\n"
+    cli("queue", "resume")
+    let_go(cli, "base")
+    assert waiter.end() == (0, "run 2  later  completed\n", "")
+
+
 def test_a_run_that_was_killed_with_its_supervisor_has_ended(cli: Cli) -> None:
     begin(cli, "one")
     run = wait_until(lambda: (found := cli.json("show", "one"))["supervisor_pid"] and found)

@@ -239,7 +239,7 @@ def _choose(hub: Hub, refs: list[str], group: str | None, tag: str | None, query
 def _wait_for_all(waiting: Waiting, timeout: float | None, *, first: bool, say_so: bool) -> bool:
     """Whether the time was up before. Each end is said when it comes."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    told = not say_so
+    told, paused = not say_so, frozenset[str]()
     try:
         while True:
             for run in waiting.look():
@@ -251,8 +251,9 @@ def _wait_for_all(waiting: Waiting, timeout: float | None, *, first: bool, say_s
                 return True
             if not told:
                 tell(f"waiting for {_names(waiting)}; Ctrl-C ends the waiting, not the runs")
-                _tell_paused(waiting)
                 told = True
+            if say_so:
+                paused = _tell_paused(waiting, paused)
             rest = GLANCE_SECONDS if deadline is None else min(GLANCE_SECONDS, deadline - time.monotonic())
             time.sleep(max(0.0, rest))
     except KeyboardInterrupt:
@@ -279,13 +280,15 @@ def _tell_late(waiting: Waiting, timeout: float | None) -> None:
     tell("hint:  They go on; wait longer with --timeout, or see: mlhub ls")
 
 
-def _tell_paused(waiting: Waiting) -> None:
-    """A queue that is paused gives no run its turn: who waits should know."""
+def _tell_paused(waiting: Waiting, told: frozenset[str]) -> frozenset[str]:
+    """Why the queue is paused, each reason told when it comes: it gives no run its turn, and who waits should know."""
     from mlhub.text import one_line
 
-    paused = {run.condition for run in waiting.left.values() if (run.condition or "").startswith("queue paused")}
-    for condition in sorted(filter(None, paused)):
-        tell(f"note: {one_line(condition)}; mlhub queue resume lets it go on")
+    reasons = {run.condition or "" for run in waiting.left.values()}
+    paused = frozenset(one_line(reason) for reason in reasons if reason.startswith("queue paused"))
+    for reason in sorted(paused - told):
+        tell(f"note: {reason}; mlhub queue resume lets it go on")
+    return paused
 
 
 def _names(waiting: Waiting) -> str:
