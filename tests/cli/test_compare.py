@@ -175,6 +175,51 @@ def test_a_plot_tells_curves_apart_without_colours_and_names_each(runs: Cli) -> 
     assert any("⠤" in line or "⠉" in line or "⣀" in line for line in lines[at:])
 
 
+def test_no_chart_marks_a_run_as_best_that_the_verdict_does_not(runs: Cli, tmp_path: Path) -> None:
+    words = ("compare", "slow", "fast", "short", "--plot", "train/loss", "--svg", str(tmp_path / "c.svg"))
+    with sqlite3.connect(runs.home / "mlhub.db") as database:
+        database.execute("UPDATE runs SET status = 'failed' WHERE name = 'fast'")
+    try:
+        shown = runs(*words).stdout
+    finally:
+        with sqlite3.connect(runs.home / "mlhub.db") as database:
+            database.execute("UPDATE runs SET status = 'completed' WHERE name = 'fast'")
+    assert re.findall(r"  . (\S+) .* ★$", shown[shown.index("over step") :], re.MULTILINE) == ["slow"]
+    assert [word for word in _words_of(tmp_path / "c.svg") if "★" in word] == ["★ slow  0.5035"]
+
+
+def test_curves_of_seeds_have_no_best_one(runs: Cli, tmp_path: Path) -> None:
+    svg, page = tmp_path / "c.svg", tmp_path / "r.html"
+    shown = runs("compare", "fast", "fast-2", "--plot", "--svg", str(svg)).stdout
+    assert "★" not in shown + "".join(_words_of(svg))
+    runs("report", "fast", "fast-2", "-o", str(page))
+    assert '"best":false' in page.read_text()
+    assert '"best":true' not in page.read_text()
+    assert runs.json("compare", "fast", "fast-2")["best"] == {}
+
+
+def _words_of(svg: Path) -> list[str]:
+    return list(ET.fromstring(svg.read_bytes()).itertext())  # noqa: S314 - we wrote it
+
+
+def test_runs_on_different_data_are_no_seeds_of_one_configuration(cli: Cli, tmp_path: Path) -> None:
+    """Also where the program told its hyperparameters, as `capture` does for it."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import json, os, sys, mlhub\n"
+        "told = json.dumps({'framework': 'lightning', 'parameters': {'width': 8}})\n"
+        "open(os.path.join(os.environ['MLHUB_RUN_DIR'], 'capture.json'), 'w').write(told)\n"
+        "mlhub.log({'val/loss': len(sys.argv[1])}, step=1)\n"
+    )
+    for seed, data in enumerate(("coco", "flickr"), 1):
+        cli("run", "--wait", "--name", data, "--", sys.executable, str(script), data, "--seed", str(seed))
+    found = cli.json("compare", "1", "2")
+    assert [run["config"] for run in found["runs"]] == [{"width": 8, "seed": 1}, {"width": 8, "seed": 2}]
+    assert found["config_diff"] == {"argument 2": {"1": "coco", "2": "flickr"}, "seed": {"1": 1, "2": 2}}
+    assert found["seeds"] == []
+    assert found["verdict"]["sentences"][1] == "differs from flickr by argument 2 flickr → coco, seed 2 → 1"
+
+
 def test_a_word_that_is_neither_a_run_nor_a_metric_is_said(runs: Cli) -> None:
     done = runs("compare", "slow", "fast", "--plot", "trian/loss", code=2)
     assert "no metric of these runs matches 'trian/loss'; did you mean train/loss?" in done.stderr

@@ -34,6 +34,16 @@ def test_nobody_wins_where_all_are_equal():
     assert _metric("acc", 0.3, 0.3).winners == ()
 
 
+def test_a_chart_marks_the_best_of_those_that_completed_and_none_where_several_tie():
+    metric = Metric("acc", "max", {1: 0.1, 2: 0.2, 3: 0.3}, frozenset((1, 2)))
+    assert metric.leader({1: 0.5, 2: 0.4, 3: 0.9}) == 1
+    assert metric.leader({1: 0.5, 2: 0.5, 3: 0.9}) is None
+    assert metric.leader({1: 0.5, 2: math.nan}) == 1
+    assert metric.leader({1: 0.5}) is metric.leader({3: math.nan, 2: math.nan}) is metric.leader({}) is None
+    assert metric.leader({1: 0.5, 2: 0.4, 9: 1.0}) == 1  # who has no value is not compared
+    assert Metric("acc", "max", {1: 0.1, 2: 0.2}, by_chance=True).leader({1: 0.5, 2: 0.4}) is None
+
+
 def test_a_metric_without_direction_has_no_best():
     assert _metric("entropy", 1.0, 2.0).best == ()
 

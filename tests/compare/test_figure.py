@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from mlhub import report
+from mlhub.compare.comparison import Metric
 from mlhub.compare.figure import MOST_NAMED, Line, Panel, best_point, named_lines, spread_out, to_png, to_svg
 from mlhub.compare.palette import PAPER, assign, on_paper
 from mlhub.compare.panels import make_panels
@@ -100,6 +101,7 @@ def test_without_matplotlib_the_error_names_the_extra(monkeypatch: pytest.Monkey
 
 def test_colours_are_a_runs_own_as_long_as_they_last():
     assert assign(PAPER, [3, 11, 5]) == {3: PAPER[3], 11: PAPER[4], 5: PAPER[5]}
+    assert assign(PAPER, [3])[3] == assign(PAPER, [1, 2, 3])[3]
 
 
 def test_the_colours_of_a_few_runs_on_paper_are_those_farthest_from_each_other():
@@ -112,7 +114,6 @@ def test_a_reports_style_has_the_colours_of_figures():
     style = (Path(report.__file__).parent / "style.css").read_text()
     light = style[: style.index("@media")]
     assert tuple(re.findall(r"--c\d: (#[0-9a-f]{6})", light)) == PAPER
-    assert assign(PAPER, [3])[3] == assign(PAPER, [1, 2, 3])[3]
 
 
 @pytest.fixture(scope="module")
@@ -127,25 +128,25 @@ def curves(tmp_path_factory: pytest.TempPathFactory) -> RunCurves:
 
 
 def test_a_thinned_curve_keeps_its_extremes(curves: RunCurves):
-    (panel,) = make_panels({1: curves}, {1: "a"}, ["loss"], ways={"loss": "min"})
+    (panel,) = make_panels({1: curves}, {1: "a"}, [Metric("loss", "min", {1: 1.0})])
     assert len(panel.lines[0].xs) < 3000
     assert (7777.0, 100.0) in set(zip(panel.lines[0].xs, panel.lines[0].ys, strict=True))
 
 
 @pytest.mark.parametrize(("x", "last"), [("step", 9999), ("epoch", 9.999)])
 def test_curves_are_drawn_over_what_was_asked_for(curves: RunCurves, x: str, last: float):
-    (panel,) = make_panels({1: curves}, {1: "a"}, ["loss"], ways={}, x=x)
+    (panel,) = make_panels({1: curves}, {1: "a"}, [Metric("loss", None, {1: 1.0})], x=x)
     assert panel.lines[0].xs[-1] == pytest.approx(last, abs=0.002)
 
 
 def test_time_begins_with_the_first_record(curves: RunCurves):
-    (panel,) = make_panels({1: curves}, {1: "a"}, ["loss"], ways={}, x="relative")
+    (panel,) = make_panels({1: curves}, {1: "a"}, [Metric("loss", None, {1: 1.0})], x="relative")
     assert panel.lines[0].xs[0] == 0
     assert np.all(np.diff(panel.lines[0].xs) >= 0)
 
 
 def test_smoothed_curves_keep_what_was_logged_behind_them(curves: RunCurves):
-    (panel,) = make_panels({1: curves}, {1: "a"}, ["loss"], ways={}, smoothing=0.6)
+    (panel,) = make_panels({1: curves}, {1: "a"}, [Metric("loss", None, {1: 1.0})], smoothing=0.6)
     line = panel.lines[0]
     assert line.raw is not None
     assert max(line.raw) == 100
@@ -153,7 +154,9 @@ def test_smoothed_curves_keep_what_was_logged_behind_them(curves: RunCurves):
 
 
 def test_a_run_that_lacks_the_metric_is_not_in_the_panel(curves: RunCurves):
-    panels = make_panels({1: curves, 2: RunCurves()}, {1: "a", 2: "b"}, ["loss", "none"], ways={"loss": "min"})
+    panels = make_panels(
+        {1: curves, 2: RunCurves()}, {1: "a", 2: "b"}, [Metric("loss", "min", {1: 1.0}), Metric("none", None, {})]
+    )
     assert [[line.name for line in panel.lines] for panel in panels] == [["a"], []]
     assert to_svg(panels)
 

@@ -101,6 +101,15 @@ def test_against_a_baseline_the_lead_is_over_that():
     assert judge(sheet, found, against=True).sentences[0].endswith("(+0.1, +20.0 % over run-1)")
 
 
+def test_of_two_runs_the_difference_is_against_the_baseline_as_in_the_table():
+    runs = _runs((0.1, 1, 0.5), (0.3, 1, 0.4))
+    found, sheet = _sheet(runs)
+    assert judge(sheet, found).sentences[0] == "best: run-1, val/acc 0.5 (run-2 -0.1, -20.0 % against it)"
+    assert next(line for line in sheet.lines if line.section == "metric").cells[1].delta == "-20.0%"
+    found, sheet = _sheet(_runs((0.1, 1, 0.5), (0.3, 1, 0.4), (0.2, 1, 0.3)), baseline=1)
+    assert judge(sheet, found, against=True).sentences[0].endswith("(run-2 -0.1, -20.0 % against it)")
+
+
 def test_a_lead_within_the_deviation_of_seeds_is_none():
     verdict = _verdict(_runs((0.1, 1, 0.50), (0.3, 1, 0.51), (0.1, 2, 0.60), (0.3, 2, 0.61)))
     assert "within one sd (0.071) – no clear winner" in verdict.sentences[0]

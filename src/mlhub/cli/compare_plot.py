@@ -66,8 +66,7 @@ def save(chosen: Chosen, path: Path, *, svg: bool, x: str, smoothing: float, log
     panels = make_panels(
         _read(chosen, runs),
         {run.id: run.name for run in runs},
-        [metric.name for metric in metrics],
-        ways={metric.name: metric.direction for metric in metrics if metric.direction},
+        metrics,
         x=x,
         smoothing=smoothing,
     )
@@ -109,7 +108,10 @@ def _drawn(chosen: Chosen, metric: Metric, most: int) -> tuple[list[Run], int]:
     if len(runs) <= most:
         return runs, 0
     sign = -1 if metric.direction == "max" else 1
-    ranked = sorted(runs, key=lambda run: (run.id not in metric.values, sign * metric.values.get(run.id, 0.0)))
+    best = frozenset(metric.best)  # they completed: others may have better values
+    ranked = sorted(
+        runs, key=lambda run: (run.id not in best, run.id not in metric.values, sign * metric.values.get(run.id, 0.0))
+    )
     kept = {run.id for run in (ranked if metric.direction else runs)[:most]}
     return [run for run in runs if run.id in kept], len(runs) - most
 
@@ -164,8 +166,8 @@ def _curves(runs: Sequence[Run], read: Mapping[int, RunCurves], metric: Metric) 
         curve = curves.curve(run.id, raw, one_line(run.name), colours[run.id])
         if curve is not None:
             found.append(curve)
-    best = metric.best[:1]
-    return sorted(found, key=lambda curve: curve.run_id in best)
+    top = _top(found, metric)
+    return sorted(found, key=lambda curve: curve.run_id == top)
 
 
 class _Signs(NamedTuple):
@@ -274,7 +276,7 @@ def _legend(curves: Sequence[Curve], metric: Metric, letters: Mapping[int, str],
     for curve, name, last, best in rows:
         mark = signs.pick("●", "*") if signs.colour or len(curves) == 1 else letters[curve.run_id]
         shown = _painted(mark, ("run", curve.colour)) if signs.colour else mark
-        star = signs.pick(" ★", " *") if curve.run_id == top and len(curves) > 1 else ""
+        star = signs.pick(" ★", " *") if curve.run_id == top else ""
         text = f"{pad(name, names)}  {pad(last, lasts)}  {best}{star}".rstrip()
         lines.append(f"  {shown} {signs.clean(fit(text, signs.columns - 4))}")
     return lines
@@ -282,29 +284,16 @@ def _legend(curves: Sequence[Curve], metric: Metric, letters: Mapping[int, str],
 
 def _ends(curve: Curve, metric: Metric) -> tuple[str, str, str]:
     """The last value, the best with its name, and the step of that; empty, where there is none."""
-    import numpy as np
-
     from mlhub.text import number
 
     points = curve.series.points
     last = curve.series.recorded(len(points) - 1) if len(points) else None
-    finite = np.flatnonzero(np.isfinite(points.value))
-    if metric.direction is None or not len(finite):
+    at = points.best_at(metric.direction)
+    if at is None:
         return number(last), "", ""
-    values = points.value[finite]
-    at = int(finite[values.argmax() if metric.direction == "max" else values.argmin()])
     return number(last), f"{metric.direction} {number(float(points.value[at]))}", number(int(points.step[at]))
 
 
 def _top(curves: Sequence[Curve], metric: Metric) -> int | None:
-    """The run whose curve reaches the best value."""
-    import numpy as np
-
-    sign = {"max": 1.0, "min": -1.0}.get(metric.direction or "")
-    found = {}
-    for curve in curves:
-        values = curve.series.points.value
-        values = values[np.isfinite(values)]
-        if sign and len(values):
-            found[curve.run_id] = float((sign * values).max())
-    return max(found, key=lambda run_id: found[run_id]) if found else None
+    """The run whose curve reaches the best value, where one is best."""
+    return metric.leader({curve.run_id: curve.series.points.reached(metric.direction) for curve in curves})

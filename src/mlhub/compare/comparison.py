@@ -51,24 +51,26 @@ class Spread(NamedTuple):
 class Metric:
     """A metric of several runs. `values`: as recorded, of the runs that have it, NaN and infinities too.
 
-    `completed`: the runs that may be best, as long as one of them has a finite value; None: all may.
+    `completed`: the runs that may be best, as long as one of them has a finite value; None: all may. `by_chance`: the
+    runs differ in nothing but their seed, so that none is best.
     """
 
     name: str
     direction: Direction | None
     values: Mapping[int, float]
     completed: frozenset[int] | None = None
+    by_chance: bool = False
 
     @cached_property
     def best(self) -> tuple[int, ...]:
-        """The runs with the best finite value: several, if they tie; none without a direction.
+        """The runs with the best finite value: several, if they tie; none without a direction, or by chance.
 
         A run that failed or still runs is best only among its like: the next step may end it, or undo its lead.
         """
         finite = {run_id: value for run_id, value in self.values.items() if math.isfinite(value)}
         if self.completed is not None:
             finite = {run_id: value for run_id, value in finite.items() if run_id in self.completed} or finite
-        if not finite or self.direction is None:
+        if not finite or self.direction is None or self.by_chance:
             return ()
         top = (max if self.direction == "max" else min)(finite.values())
         return tuple(run_id for run_id, value in finite.items() if value == top)
@@ -77,6 +79,15 @@ class Metric:
     def winners(self) -> tuple[int, ...]:
         """`best`, where it says something: of two values or more that are not all the same."""
         return self.best if len(self.best) < len(self.values) else ()
+
+    def leader(self, reached: Mapping[int, float]) -> int | None:
+        """The run that a chart of the metric marks as best: the one of `winners` by the values the curves reached.
+
+        None where several tie. `reached`: the best value of each run's curve; NaN, where it has no finite one. Who has
+        no value of the metric itself, as another protocol measured it, is not compared.
+        """
+        found = replace(self, values={run_id: reached[run_id] for run_id in self.values if run_id in reached}).winners
+        return found[0] if len(found) == 1 else None
 
     @property
     def varies(self) -> bool:
@@ -139,12 +150,16 @@ class Comparison:
     @property
     def only_seeds(self) -> bool:
         """Whether all runs differ in nothing but their seed: then chance says which is best, and none is."""
-        return len(self.seeds) == 1 and len(self.seeds[0]) == len(self.runs)
+        return _only_seeds(self.seeds, self.runs)
 
     @property
     def best(self) -> dict[str, int]:
         """The best run of each metric that has one; of several that tie, the one that was given first."""
         return {metric.name: metric.best[0] for metric in self.metrics if metric.best}
+
+
+def _only_seeds(seeds: Sequence[Sequence[int]], runs: Sequence[Run]) -> bool:
+    return len(seeds) == 1 and len(seeds[0]) == len(runs)
 
 
 def compare(
@@ -168,13 +183,16 @@ def compare(
     """
     ids = [run.id for run in runs]
     flat = {run.id: {**configs.flatten(run.config), **(flats or {}).get(run.id, {})} for run in runs}
+    seeds = tuple(configs.seed_groups(runs, flat))
+    metrics = _metrics(runs, use, values, protocols or {}, wanted, list((adapters or {}).values()))
+    by_chance = _only_seeds(seeds, runs)
     return Comparison(
         runs=tuple(runs),
         baseline=baseline if baseline in ids else next(iter(ids), None),
         use=use,
         config=configs.table(flat, everything=everything),
-        metrics=tuple(_metrics(runs, use, values, protocols or {}, wanted, list((adapters or {}).values()))),
-        seeds=tuple(configs.seed_groups(runs, flat)),
+        metrics=tuple(replace(metric, by_chance=by_chance) for metric in metrics),
+        seeds=seeds,
     )
 
 

@@ -15,7 +15,7 @@ from mlhub.curves.traces import share_of, smooth
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mlhub.compare.direction import Direction
+    from mlhub.compare.comparison import Metric
     from mlhub.curves.axes import Curve
     from mlhub.curves.decode import Floats
     from mlhub.curves.points import Points
@@ -30,9 +30,8 @@ _PARTS = 1000
 def make_panels(
     curves: Mapping[int, RunCurves],
     names: Mapping[int, str],
-    metrics: Sequence[str],
+    metrics: Sequence[Metric],
     *,
-    ways: Mapping[str, Direction],
     x: str = "step",
     smoothing: float = 0.0,
 ) -> list[Panel]:
@@ -46,24 +45,12 @@ def make_panels(
         lines = {
             run_id: line
             for run_id, one in curves.items()
-            if (line := _line(one, metric, names[run_id], colours[run_id], x, smoothing)) is not None
+            if (line := _line(one, metric.name, names[run_id], colours[run_id], x, smoothing)) is not None
         }
-        way = ways.get(metric)
-        best = _best_of({run_id: curves[run_id].metrics[metric].points for run_id in lines}, way)
-        shown = [line._replace(best=run_id == best and len(lines) > 1) for run_id, line in lines.items()]
-        panels.append(Panel(metric, shown, way))
+        way = metric.direction
+        top = metric.leader({run_id: curves[run_id].metrics[metric.name].points.reached(way) for run_id in lines})
+        panels.append(Panel(metric.name, [line._replace(best=run_id == top) for run_id, line in lines.items()], way))
     return panels
-
-
-def _best_of(points: Mapping[int, Points], way: Direction | None) -> int | None:
-    """The run with the best value at any of its steps."""
-    finite = {run_id: one.value[np.isfinite(one.value)] for run_id, one in points.items()}
-    extremes = {
-        run_id: values.max() if way == "max" else values.min() for run_id, values in finite.items() if len(values)
-    }
-    if way is None or not extremes:
-        return None
-    return (max if way == "max" else min)(extremes, key=lambda run_id: extremes[run_id])
 
 
 def _line(one: RunCurves, metric: str, name: str, colour: str, x: str, smoothing: float) -> Line | None:

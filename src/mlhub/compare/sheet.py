@@ -12,7 +12,6 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from mlhub.compare import render
-from mlhub.compare.comparison import Metric
 from mlhub.compare.configs import canonical, is_seed
 from mlhub.text import duration, number, one_line
 
@@ -20,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from mlhub.compare.comparison import Comparison, Spread
+    from mlhub.compare.comparison import Comparison, Metric, Spread
     from mlhub.store.runs import Run
 
 #: of the values within a group so many are named
@@ -126,10 +125,9 @@ def make_sheet(
         spread = tuple(metric.spread(one.ids) if len(one.ids) > 1 else None for one in subjects)
         means = {place: value for place, one in enumerate(subjects)
                  if (value := _mean(metric, one, spread[place])) is not None}  # fmt: skip
-        over = values[metric.name] = Metric(metric.name, metric.direction, means, done)
+        over = values[metric.name] = replace(metric, values=means, completed=done)
         spreads[metric.name] = spread
-        winners = () if found.only_seeds else over.winners
-        lines.append(_metric_line(over, spread, len(subjects), base if deltas else None, winners))
+        lines.append(_metric_line(over, spread, len(subjects), base if deltas else None))
     return Sheet(subjects, tuple(lines), values, spreads, base)
 
 
@@ -139,11 +137,9 @@ def _mean(metric: Metric, subject: Subject, spread: Spread | None) -> float | No
     return next((metric.values[run_id] for run_id in subject.ids if run_id in metric.values), None)
 
 
-def _metric_line(
-    metric: Metric, spreads: Sequence[Spread | None], count: int, base: int | None, winners: Sequence[int]
-) -> Line:
+def _metric_line(metric: Metric, spreads: Sequence[Spread | None], count: int, base: int | None) -> Line:
     cells = []
-    best, percent = frozenset(winners), metric.in_percent(base)
+    best, percent = frozenset(metric.winners), metric.in_percent(base)
     for place in range(count):
         delta = metric.delta(place, base)
         spread = spreads[place]

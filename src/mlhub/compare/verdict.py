@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: so many keys are named, the others counted
 _KEYS = 3
+#: differences that are so many times greater are told without a percentage
+_TELLING = 5
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Verdict:
 def judge(sheet: Sheet, found: Comparison, *, metric: str | None = None, against: bool = False) -> Verdict:
     """Who is best by `metric`, else by the first that has a direction and that two subjects have.
 
-    `against`: over the baseline, which was chosen; else over the second best.
+    `against`: over the baseline, which was chosen; else over the second best. Where the table says differences to the
+    baseline, as it does of two, so does the sentence.
     """
     if found.only_seeds:
         return _of_seeds(found, metric)
@@ -63,7 +66,8 @@ def judge(sheet: Sheet, found: Comparison, *, metric: str | None = None, against
         rival = sheet.baseline  # type: ignore[assignment]  # it is a key of values
     ahead = [place for place in ranking if _lead(chosen, place) > _lead(chosen, top)]
     alone = rival in ahead and rival != sheet.baseline
-    first = _best(sheet, found, chosen, top, None if alone else rival)
+    turned = top == sheet.baseline and (against or len(sheet.subjects) == 2)
+    first = _best(sheet, found, chosen, top, None if alone else rival, turned=turned)
     sentences = (first, *_ahead(sheet, found, chosen, top, ahead), *_differs(sheet, found, top, rival))
     return Verdict(chosen.name, sheet.subjects[top].ids[0], sentences)
 
@@ -120,7 +124,8 @@ def _why_none(sheet: Sheet, asked: str | None) -> str:
 
 def _state(sheet: Sheet, found: Comparison, place: int) -> str:
     """` (failed at step 300)`, where not all of its runs completed."""
-    own = [run for run in found.runs if run.id in sheet.subjects[place].ids and run.status != "completed"]
+    ids = frozenset(sheet.subjects[place].ids)
+    own = [run for run in found.runs if run.id in ids and run.status != "completed"]
     steps = [step for run in own if (step := step_of(run)) is not None]
     words = ", ".join(sorted({run.status for run in own}))
     at = f" at step {number(max(steps))}" if steps and len(own) == 1 else ""
@@ -140,10 +145,11 @@ def _ahead(sheet: Sheet, found: Comparison, metric: Metric, top: int, ahead: Seq
     )
 
 
-def _best(sheet: Sheet, found: Comparison, metric: Metric, top: int, rival: int | None) -> str:
+def _best(sheet: Sheet, found: Comparison, metric: Metric, top: int, rival: int | None, *, turned: bool) -> str:
     """`best: calm-otter, val/map_64 0.5521 (+0.012 over b)`; over seeds, whether that is more than they deviate.
 
-    `rival`: None where it is said elsewhere who comes next.
+    `rival`: None where it is said elsewhere who comes next. `turned`: the best is the baseline, so that the difference
+    is the rival's.
     """
     spreads = sheet.spreads[metric.name]
     spread = spreads[top]
@@ -156,9 +162,11 @@ def _best(sheet: Sheet, found: Comparison, metric: Metric, top: int, rival: int 
         return f"best that completed: {shown}"
     other = metric.values[rival]
     change = value - other
-    share = f", {100 * change / abs(other):+.1f} %" if value * other > 0 and abs(change) < 5 * abs(other) else ""
-    over = "over" if _lead(metric, top) > _lead(metric, rival) else "against"
-    text = f"best: {shown} ({change:+.3g}{share} {over} {_who(sheet, rival)})"
+    if turned:
+        text = f"best: {shown} ({_who(sheet, rival)} {_difference(-change, value)} against it)"
+    else:
+        over = "over" if _lead(metric, top) > _lead(metric, rival) else "against"
+        text = f"best: {shown} ({_difference(change, other)} {over} {_who(sheet, rival)})"
     deviations = [one.sd for one in (spread, spreads[rival]) if one is not None and one.sd is not None]
     if deviations:
         sd = max(deviations)
@@ -167,6 +175,12 @@ def _best(sheet: Sheet, found: Comparison, metric: Metric, top: int, rival: int 
             f"; {'within' if within else 'more than'} one sd ({sd:.2g}) {'– no clear winner' if within else 'apart'}"
         )
     return text
+
+
+def _difference(change: float, base: float) -> str:
+    """`+0.129, +15.7 %`; not in percent of a base that is near zero, or on its other side."""
+    telling = (base + change) * base > 0 and abs(change) < _TELLING * abs(base)
+    return f"{change:+.3g}, {100 * change / abs(base):+.1f} %" if telling else f"{change:+.3g}"
 
 
 def _differs(sheet: Sheet, found: Comparison, top: int, rival: int) -> tuple[str, ...]:

@@ -45,6 +45,19 @@ class Points:
     def __len__(self) -> int:
         return len(self.value)
 
+    def best_at(self, way: str | None) -> int | None:
+        """Where the best finite value stands first, by `max` or `min`; None if there is none, or no way is known."""
+        finite = np.flatnonzero(np.isfinite(self.value))
+        if way not in ("max", "min") or not len(finite):
+            return None
+        values = self.value[finite]
+        return int(finite[values.argmax() if way == "max" else values.argmin()])
+
+    def reached(self, way: str | None) -> float:
+        """The best finite value; NaN, where `best_at` has none."""
+        at = self.best_at(way)
+        return math.nan if at is None else float(self.value[at])
+
 
 def make_points(step: Floats, time: Floats, value: Floats) -> Points:
     """Of points in order of their steps."""

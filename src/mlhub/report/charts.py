@@ -38,7 +38,7 @@ class Axes(NamedTuple):
 def draw(chart: Chart, index: int) -> Html:
     """The figure of one metric: its name, what was best, the drawing."""
     arrow = {"max": " ↑", "min": " ↓"}.get(str(chart.direction), "")
-    best = _best(chart)
+    best = next((line for line in chart.lines if line.best is not None), None)
     about = (
         f"best {metric_text(best.best[1])} at step {step_words(best.best[0])}: {best.name}"
         if best and best.best
@@ -63,13 +63,6 @@ def draw(chart: Chart, index: int) -> Html:
 def step_words(step: float) -> str:
     """A step in full: `1,999`."""
     return f"{step:,.0f}" if step == round(step) else f"{step:g}"
-
-
-def _best(chart: Chart) -> Line | None:
-    known = [line for line in chart.lines if line.best is not None]
-    if not known or chart.direction is None:
-        return None
-    return (max if chart.direction == "max" else min)(known, key=lambda line: line.best[1] if line.best else 0.0)
 
 
 def _axes(chart: Chart) -> Axes | None:

@@ -54,7 +54,8 @@ class RunPart:
 class Line(NamedTuple):
     """A curve of one run: steps, seconds since the run's first record (None: not known), values (None: a gap).
 
-    `bad`: steps at which the value was NaN or infinite, and which; `best`: step and value of its best.
+    `bad`: steps at which the value was NaN or infinite, and which; `best`: step and value of its best,
+    if it is the chart's best: of several runs one is, or none.
     """
 
     mark: int

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mlhub.curves.points import thinned
 from mlhub.curves.whole import read_whole
 from mlhub.report.contents import Chart, Line
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlhub.compare.comparison import Comparison, Metric
-    from mlhub.compare.direction import Direction
-    from mlhub.curves.points import Points
     from mlhub.curves.whole import RunCurves
     from mlhub.store.runs import Run
 
@@ -63,15 +59,13 @@ def make_charts(
     """A chart a metric, with the runs that have it in their order."""
     count = sum(1 for metric in metrics for one in curves.values() if metric.name in one.metrics)
     parts = max(_LEAST, min(_MOST, _POINTS // max(1, count))) // 2
-    completed = {run.id for run in runs if run.status == "completed"}
     found = []
     for metric in metrics:
         with_it = [run for run in runs if metric.name in curves[run.id].metrics]
         lines = [_line(curves[run.id], metric, run, marks[run.id], parts) for run in with_it]
-        if any(
-            line.best and line.run in completed for line in lines
-        ):  # as in the tables: who didn't complete isn't best
-            lines = [line if line.run in completed else line._replace(best=None) for line in lines]
+        if len(lines) > 1:
+            top = metric.leader({line.run: line.best[1] if line.best else math.nan for line in lines})
+            lines = [line if line.run == top else line._replace(best=None) for line in lines]
         points = sum(len(curves[run.id].metrics[metric.name].points) for run in with_it)
         found.append(Chart(metric.name, metric.direction, lines, points))
     return found
@@ -88,19 +82,10 @@ def _line(one: RunCurves, metric: Metric, run: Run, mark: int, parts: int) -> Li
         if not old and math.isfinite(step)
     ]
     values = [_finite(float(value)) for value in points.value]
-    best = best_of(series.points, metric.direction)
+    at = series.points.best_at(metric.direction)
+    best = None if at is None else (float(series.points.step[at]), float(series.points.value[at]))
     return Line(mark, run.id, one_line(run.name), [float(s) for s in points.step], seconds, values, bad[-_BAD:], best)
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def best_of(points: Points, way: Direction | None) -> tuple[float, float] | None:
-    """Step and value of the best; None without a direction or a number."""
-    kept = np.flatnonzero(np.isfinite(points.value))
-    if way is None or not len(kept):
-        return None
-    values = points.value[kept]
-    place = int(kept[int(values.argmax() if way == "max" else values.argmin())])
-    return float(points.step[place]), float(points.value[place])

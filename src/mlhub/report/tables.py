@@ -111,7 +111,7 @@ def _metric(found: Contents, metric: Metric, run_id: int) -> Cell:
     base = found.comparison.baseline
     note = delta_text(metric.delta(run_id, base), percent=metric.in_percent(base)) if found.deltas else ""
     text = metric_text(metric.values.get(run_id))
-    best = found.several and run_id in metric.winners and not found.comparison.only_seeds
+    best = found.several and run_id in metric.winners
     return Cell(text, best=best, note=note, number=True)
 
 
