@@ -33,7 +33,6 @@ _PIECE = 4 << 20
 _LONGEST = 64 << 20
 #: more columns nobody reads, and each costs 8 bytes a row
 _MOST_METRICS, _MOST_KEYS = 10_000, 2000
-_ALL = 1 << 62
 
 
 def runs_table(store: Store, query: str | None = None) -> pa.Table:
@@ -49,7 +48,7 @@ def runs_table(store: Store, query: str | None = None) -> pa.Table:
     except QueryError as error:
         raise UsageError(error.message, error.hint) from None
     active = refresh_active(store)
-    found = wanted.select(listed(store, run, active) for run in store.newest(_ALL))
+    found = wanted.select(listed(store, run, active) for run in store.each_newest(wanted.bound))
     columns = [*_facts(), *_config_columns(found), *_metric_columns(found)]
     return pa.table(
         [pa.array([value(run) for run in found], kind) for _, kind, value in columns],

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _COLOURS = {"best": "1;32", "good": "32", "bad": "31", "quiet": "2", "head": "1"}
 _FORMATS = ("csv", "md", "html", "json")
+#: of more subjects than `_MOST_ROWS` nobody reads a table on a terminal: so many are shown, and who is best of all
+_MOST_ROWS, _ROWS = 1000, 100
 
 
 def compare(
@@ -60,7 +62,7 @@ def compare(
 
     \b
     mlhub compare                               the newest group
-    mlhub compare base otter --baseline base    two runs, and how far apart they are
+    mlhub compare base otter --baseline base    two runs, how far apart they are
     mlhub compare --group sweep-3 --sort val/acc --limit 5
     mlhub compare --filter tag:paper --metric 'val/*' --at best:val/acc
     mlhub compare 3 4 --plot val/acc train/loss --smooth 0.6
@@ -124,7 +126,7 @@ def _write(chosen: Chosen, asked: Asked, form: str, *, vertical: bool) -> bytes:
     every = asked.all_metrics or bool(asked.metrics)
     folded = fold(chosen.sheet, found, verdict.metric, every_metric=every, every_parameter=asked.all_params)
     if form == "text":
-        return _text(chosen, folded, vertical=vertical).encode(errors="replace")
+        return _text(chosen, folded, vertical=vertical, limited=bool(asked.limit)).encode(errors="replace")
     from mlhub.cli.out import tell
     from mlhub.compare import tables
     from mlhub.runner.reconcile import elapsed
@@ -156,7 +158,7 @@ def to_json(chosen: Chosen, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _text(chosen: Chosen, folded: Folded, *, vertical: bool) -> str:
+def _text(chosen: Chosen, folded: Folded, *, vertical: bool, limited: bool) -> str:
     """What a person reads: the answer, what it is of, the table, what isn't in it."""
     from textwrap import wrap
 
@@ -172,8 +174,13 @@ def _text(chosen: Chosen, folded: Folded, *, vertical: bool) -> str:
     def wrapped(sentences: Sequence[str]) -> list[str]:
         return [line for said in sentences for line in wrap(said, columns(), subsequent_indent="  ")]
 
-    lines = [*wrapped((*chosen.verdict.sentences, *chosen.notes)), ""]
-    sheet = folded.sheet if works else folded.sheet.spelt(lettered)
+    sheet = folded.sheet
+    notes = list(chosen.notes)
+    if not limited and (count := len(sheet.subjects)) > _MOST_ROWS:
+        sheet = sheet.take(range(_ROWS))
+        notes.append(f"{count} are too many for a table: the first {_ROWS} are shown; --limit N or --csv shows more")
+    lines = [*wrapped((*chosen.verdict.sentences, *notes)), ""]
+    sheet = sheet if works else sheet.spelt(lettered)
     for row in lay_out(sheet, columns(), Signs() if works else LETTERS, vertical=vertical):
         shown = "".join(_painted(text, style) if colour else text for text, style in row)
         lines.append(shown if colour else shown.rstrip())

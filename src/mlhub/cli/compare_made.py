@@ -41,6 +41,8 @@ def narrow(choice: Choice, asked: Asked) -> Chosen:
         return chosen
     places = _order(chosen, asked)
     kept = places[: asked.limit]
+    if kept == [*range(len(places))] == [*range(len(chosen.sheet.subjects))]:
+        return chosen  # nothing is left out, nothing stands elsewhere
     by_id = {run.id: run for run in chosen.found.runs}
     ids = [run_id for place in kept for run_id in chosen.sheet.subjects[place].ids]
     if choice.baseline is not None and choice.baseline not in ids:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlhub.cli.compared import Asked
     from mlhub.cli.hub import Hub
     from mlhub.compare.place import Place
+    from mlhub.query import Query
     from mlhub.store.runs import Run
 
 #: how many are compared where none is named and there is no group
@@ -47,7 +48,7 @@ def choose(asked: Asked) -> Choice:
     notes: list[str] = []
     runs, patterns = _named(hub, asked)
     if not asked.words or (not runs and patterns):
-        runs = _meant(hub, asked, notes, narrowed=bool(query))
+        runs = _meant(hub, asked, notes) if asked.groups or not query else _all(hub, query, active)
     base = hub.store.find(asked.baseline) if asked.baseline else None
     if base is not None and all(run.id != base.id for run in runs):
         runs = [base, *runs]
@@ -92,14 +93,26 @@ def _group(hub: Hub, name: str) -> list[Run]:
     return found
 
 
-def _meant(hub: Hub, asked: Asked, notes: list[str], *, narrowed: bool) -> list[Run]:
-    """Where none is named: the groups asked for; all, for a filter; the newest group; the newest five."""
+def _all(hub: Hub, query: Query, active: dict[int, Run]) -> list[Run]:
+    """All that a filter means, the oldest first; the others are not kept for a moment."""
+    import gc
+
+    from mlhub.runner.reconcile import listed
+
+    gc.disable()  # a hundred thousand runs are millions of objects without a cycle: looking for one takes half the time
+    try:
+        return query.select(listed(hub.store, run, active) for run in hub.store.each_newest(query.bound))[::-1]
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _meant(hub: Hub, asked: Asked, notes: list[str]) -> list[Run]:
+    """Where none is named: the groups asked for; the newest group; the newest five."""
     from mlhub.text import one_line
 
     if asked.groups:
         return list({run.id: run for name in asked.groups for run in _group(hub, name)}.values())
-    if narrowed:
-        return list(hub.store.each_newest())[::-1]
     group = hub.store.newest_group()
     if group is not None:
         runs = hub.store.in_group(group)

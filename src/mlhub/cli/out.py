@@ -10,7 +10,7 @@ from mlhub.text import fit, fit_middle, one_line, pad, width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 
@@ -22,6 +22,30 @@ def emit_json(document: object) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(raw + b"\n")  # JSON is UTF-8, whatever the locale says
     sys.stdout.flush()
+
+
+def emit_json_array(items: Iterable[object]) -> None:
+    """The same document for an array of any length: each item is written as it comes, and let go.
+
+    One that is not long is written when its last item is there: where that fails, nothing stands on stdout.
+    """
+    import msgspec
+
+    sys.stdout.flush()
+    out, parts, size = sys.stdout.buffer, [b"["], 0
+    for item in items:
+        raw = msgspec.json.format(msgspec.json.encode(item), indent=2).replace(b"\n", b"\n  ")
+        parts += [b"\n  " if not size else b",\n  ", raw]
+        size += len(raw)
+        if len(parts) > _TOGETHER:
+            out.writelines(parts)
+            parts.clear()
+    out.writelines([*parts, b"\n]\n" if size else b"]\n"])
+    sys.stdout.flush()
+
+
+#: parts of a document that are kept before they are written
+_TOGETHER = 1000
 
 
 def say(text: str = "") -> None:

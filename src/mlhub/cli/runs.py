@@ -29,18 +29,19 @@ def ls(
 
     from mlhub.cli.filters import parse_filter
     from mlhub.cli.hub import open_hub
-    from mlhub.cli.out import emit_json, say
+    from mlhub.cli.out import emit_json_array, say
     from mlhub.runner.reconcile import listed
 
     query = parse_filter(filter)  # a wrong one is said at once
     hub = open_hub()
     active = hub.refresh()
-    newest = hub.store.each_newest() if query else hub.store.newest(count)
+    newest = hub.store.each_newest(query.bound if query else None, page=_PAGE if query else min(count, _PAGE))
     every = (listed(hub.store, run, active) for run in newest)
-    found = list(islice(query.each(every), count) if query else every)
+    meant = islice(query.each(every) if query else every, count)
     if json:
-        emit_json([run.to_json() for run in found])
+        emit_json_array(run.to_json() for run in meant)
         return 0
+    found = list(meant)
     if not found:
         say("no run is meant by the filter" if hub.store.newest(1) else "no runs yet; start one: mlhub run quickstart")
         return 0
@@ -91,6 +92,8 @@ def _print_runs(found: list[Run]) -> None:
         say(line.replace(run.status, status_word(run.status), 1))
 
 
+#: rows that are read at once
+_PAGE = 500
 #: kinds of runs of which a list shows a metric: an evaluation has hundreds, and none stands for it
 _TRAINED = ("train", "command")
 #: columns of a metric's name, as on the screen

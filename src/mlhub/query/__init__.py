@@ -19,13 +19,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlhub.query.bounds import bound_of
 from mlhub.query.fields import test_of
-from mlhub.query.words import QueryError, Reader
+from mlhub.query.words import QueryError, Reader, Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mlhub.query.words import Test
+    from mlhub.query.words import Test, Word
+    from mlhub.store.bounds import Bound
     from mlhub.store.runs import Run
 
 __all__ = ["Query", "QueryError", "parse"]
@@ -35,10 +37,14 @@ _LONGEST = 2000
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query, ready to be asked. The empty one means all runs."""
+    """A query, ready to be asked. The empty one means all runs.
+
+    `bound`: what a store may leave out unread (`Store.each_newest`); None: nothing.
+    """
 
     text: str
     _test: Test
+    bound: Bound | None = None
 
     def __bool__(self) -> bool:
         return bool(self.text)
@@ -61,11 +67,15 @@ def parse(text: str) -> Query:
     """Raises QueryError for what is no query, saying where."""
     if len(text) > _LONGEST:
         raise QueryError(f"longer than {_LONGEST} characters", _LONGEST)
-    reader = Reader(text, test_of)
-    test = reader.either() if not reader.at_end() else _all
+    reader = Reader(text, _term)
+    term = reader.either() if not reader.at_end() else Term(_all)
     if not reader.at_end():
         raise QueryError("a ) without its (", reader.at)
-    return Query(text.strip(), test)
+    return Query(text.strip(), *term)
+
+
+def _term(word: Word) -> Term:
+    return Term(test_of(word), bound_of(word))
 
 
 def _all(run: Run, now: float) -> bool:  # noqa: ARG001

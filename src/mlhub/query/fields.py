@@ -73,7 +73,7 @@ _MOMENTS: dict[str, Callable[[Run], str | None]] = {
     "started": lambda run: run.started_at,
     "ended": lambda run: run.ended_at,
 }
-_ALIASES = {
+ALIASES = {
     "state": "status",
     "tags": "tag",
     "age": "created",
@@ -88,7 +88,7 @@ FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, "cfg")
 
 
 def _field_test(word: Word, operator: str) -> Test:
-    name = _ALIASES.get(word.field.lower(), word.field.lower())
+    name = ALIASES.get(word.field.lower(), word.field.lower())
     if name == "status":
         return _status(word, operator)
     if name in _WORDS or name in _TEXTS:
@@ -106,7 +106,7 @@ def _field_test(word: Word, operator: str) -> Test:
 
 
 def _took_test(word: Word, operator: str) -> Test:
-    wanted = _span(word)
+    wanted = span(word)
 
     def test(run: Run, now: float) -> bool:
         lasted = took(run, now)
@@ -116,16 +116,24 @@ def _took_test(word: Word, operator: str) -> Test:
 
 
 def _status(word: Word, operator: str) -> Test:
-    """A status, or its beginning: what is typed is looked at while it is typed."""
     known = (*ACTIVE, *ENDED)
-    wanted = [part.strip().lower() for part in word.value.split(",") if part.strip()]
-    for part in wanted:
+    for part in _parts(word):
         if operator not in ":=~" or not any(status.startswith(part) for status in (*known, "active", "ended")):
             raise QueryError(f"no status {word.value}{closest(part, list(known))}", word.value_at)
+    meant = statuses_of(word)
+    return lambda run, now: run.status in meant  # noqa: ARG005
+
+
+def _parts(word: Word) -> list[str]:
+    return [part.strip().lower() for part in word.value.split(",") if part.strip()]
+
+
+def statuses_of(word: Word) -> set[str]:
+    """Those that a word means, or its beginning: what is typed is looked at while it is typed."""
+    known, wanted = (*ACTIVE, *ENDED), _parts(word)
     meant = {status for status in known for part in wanted if status.startswith(part)}
     meant |= {*ACTIVE} if "active" in wanted else set()
-    meant |= {*ENDED} if "ended" in wanted else set()
-    return lambda run, now: run.status in meant  # noqa: ARG005
+    return meant | ({*ENDED} if "ended" in wanted else set())
 
 
 def _text_test(word: Word, operator: str, *, contains: bool) -> Callable[[str], bool]:
@@ -165,7 +173,7 @@ def _number(text: str, word: Word) -> float:
     return found
 
 
-def _span(word: Word) -> float:
+def span(word: Word) -> float:
     """`90s`, `2h`, `1h30m` in seconds; a number alone is seconds."""
     text = word.value.strip().lower()
     parts = _SPAN.findall(text)
@@ -183,7 +191,7 @@ def _moment_test(word: Word, operator: str, read: Callable[[Run], str | None]) -
         raise QueryError(f"{word.field} is a time: use < > <= >= :", word.value_at - 1)
     if re.match(r"\d{4}-", word.value):
         return _day_test(word, operator, read)
-    wanted = _span(word)
+    wanted = span(word)
 
     def test(run: Run, now: float) -> bool:
         moment = seconds(read(run))

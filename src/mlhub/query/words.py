@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlhub.errors import MlhubError
+from mlhub.store.bounds import both, either
 from mlhub.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mlhub.store.bounds import Bound
     from mlhub.store.runs import Run
 
     #: of a run, at a time (seconds since 1970)
@@ -44,33 +46,43 @@ class Word:
     value_at: int = 0
 
 
+class Term(NamedTuple):
+    """What a part of a query means, and by which rough condition rows can be left out unread; None: by none."""
+
+    test: Test
+    bound: Bound | None = None
+
+
 class Reader:
     """Reads the text from left to right."""
 
-    def __init__(self, text: str, test_of: Callable[[Word], Test]) -> None:
-        self.text, self.at, self._depth, self._test_of = text, 0, 0, test_of
+    def __init__(self, text: str, term_of: Callable[[Word], Term]) -> None:
+        self.text, self.at, self._depth, self._term_of = text, 0, 0, term_of
 
     def at_end(self) -> bool:
         while self.at < len(self.text) and self.text[self.at].isspace():
             self.at += 1
         return self.at >= len(self.text)
 
-    def either(self) -> Test:
+    def either(self) -> Term:
         """Parts with `|` or `or` between them."""
         parts = [self._every()]
         while not self.at_end() and (found := self._connective()) is not None:
             self.at += found
             parts.append(self._every())
-        return parts[0] if len(parts) == 1 else lambda run, now: any(part(run, now) for part in parts)
+        if len(parts) == 1:
+            return parts[0]
+        tests = [part.test for part in parts]
+        return Term(lambda run, now: any(test(run, now) for test in tests), either(part.bound for part in parts))
 
     def _connective(self) -> int | None:
         if self.text.startswith("|", self.at):
             return 2 if self.text.startswith("||", self.at) else 1
         return 2 if _OR.match(self.text, self.at) else None
 
-    def _every(self) -> Test:
+    def _every(self) -> Term:
         """Terms that must all be met."""
-        terms: list[Test] = []
+        terms: list[Term] = []
         while not self.at_end() and self.text[self.at] != ")" and self._connective() is None:
             if terms and _AND.match(self.text, self.at):
                 self.at += 3
@@ -80,20 +92,23 @@ class Reader:
             terms.append(self._term())
         if not terms:
             raise QueryError("something is missing here", self.at)
-        return terms[0] if len(terms) == 1 else lambda run, now: all(term(run, now) for term in terms)
+        if len(terms) == 1:
+            return terms[0]
+        tests = [term.test for term in terms]
+        return Term(lambda run, now: all(test(run, now) for test in tests), both(term.bound for term in terms))
 
-    def _term(self) -> Test:
+    def _term(self) -> Term:
         if self.text[self.at] in "-!" and not self.text.startswith("!=", self.at):
             start = self.at
             self.at += 1
             if self.at_end() or self.at > start + 1:
                 raise QueryError("nothing after -", start)
             self._deeper()
-            inner = self._term()
+            opposite = self._term().test
             self._depth -= 1
-            return lambda run, now: not inner(run, now)
+            return Term(lambda run, now: not opposite(run, now))
         if self.text[self.at] != "(":
-            return self._test_of(self._word())
+            return self._term_of(self._word())
         start = self.at
         self.at += 1
         self._deeper()

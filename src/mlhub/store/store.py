@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from mlhub.paths import Home
+    from mlhub.store.bounds import Bound
     from mlhub.store.runs import Run
 
 
@@ -233,13 +234,20 @@ class Store(QueueRows):
     def newest(self, limit: int) -> list[Run]:
         return [self._run(row) for row in self._rows(texts.NEWEST_RUNS, limit=min(limit, 1 << 62))]
 
-    def each_newest(self, page: int = 500) -> Iterator[Run]:
+    def each_newest(self, bound: Bound | None = None, *, page: int = 500) -> Iterator[Run]:
         """All runs, newest first, read as they are asked for: for who may stop early, or keeps few of them.
 
-        Between pages nothing is held open, so that others write, and so may the caller.
+        Without those that `bound` rules out, of runs that have ended and been read to their end. Between pages nothing
+        is held open, so that others write, and so may the caller.
         """
-        last = 1 << 62
-        while rows := self._rows(texts.OLDER_RUNS, id=last, limit=page):
+        last, text = 1 << 62, texts.OLDER_RUNS
+        named: dict[str, str | float] = {}
+        if bound is not None:
+            from mlhub.store.bounds import settled
+
+            condition, named = settled(bound)
+            text = texts.OLDER_MEANT.format(condition)
+        while rows := self._rows(text, **named, id=last, limit=page):
             yield from map(self._run, rows)
             last = rows[-1][0]
 

@@ -26,6 +26,7 @@ NEWEST_GROUP = "SELECT group_name FROM runs WHERE group_name IS NOT NULL ORDER B
 IN_GROUP = f"SELECT {COLUMNS} FROM runs WHERE group_name = :name ORDER BY id"  # noqa: S608
 NEWEST_COMPLETED = f"SELECT {COLUMNS} FROM runs WHERE kind = :kind AND status = 'completed' ORDER BY id DESC LIMIT 1"  # noqa: S608
 OLDER_RUNS = f"SELECT {COLUMNS} FROM runs WHERE id < :id ORDER BY id DESC LIMIT :limit"  # noqa: S608
+OLDER_MEANT = f"SELECT {COLUMNS} FROM runs WHERE id < :id AND {{}} ORDER BY id DESC LIMIT :limit"  # noqa: S608
 ACTIVE_OR_NEWER = f"""SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running')
  UNION SELECT {COLUMNS} FROM runs WHERE id > :known"""  # noqa: S608
 ACTIVE_RUNS = f"SELECT {COLUMNS} FROM runs WHERE status IN ('queued', 'running') ORDER BY id"  # noqa: S608
