@@ -51,3 +51,15 @@ async def test_the_rows_around_go_on_under_a_dialog(ran):
         pilot.app.say("something happened")
         keys = pilot.app.screen_stack[0].bars[2]
         assert "something happened" in "".join(text for text, _ in keys._parts)
+
+
+async def test_a_view_that_lost_the_focus_before_it_heard_of_having_it_does_not_take_it_back(ran):
+    async with open_top(ran.home, (160, 45)) as pilot:
+        await pilot.press("c", "1")  # both are composed
+        view = pilot.app.active_view
+        await until(pilot, lambda: view.has_focus_within and pilot.app.focused is not view)
+        pilot.app.screen.set_focus(view)  # a click on its edge, and before that was looked at:
+        pilot.app.action_view("compare")
+        for _ in range(3):
+            await pilot.pause()
+        assert pilot.app.active == "compare"

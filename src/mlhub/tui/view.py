@@ -91,10 +91,16 @@ class View(Widget, can_focus=True):
         return next((child for child in self.query("*") if child.focusable), self)
 
     def on_focus(self) -> None:
-        """A click on its edge, or its first moments: what it is about gets the focus."""
+        """A click on its edge, or its first moments: what it is about gets the focus.
+
+        At once, and only if it still is the view's: a key typed since may have gone to another view, which
+        `Widget.focus`, as it waits its turn, would take the focus from.
+        """
         main = self.main()
+        if self.screen.focused is not self:
+            return
         if main is not self and main.focusable:
-            main.focus(scroll_visible=False)
+            self.screen.set_focus(main, scroll_visible=False)
         else:
             self.title.refresh()
             self.top.entered(self)

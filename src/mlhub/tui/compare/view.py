@@ -92,7 +92,7 @@ class CompareView(View):
             focused = self.has_focus_within
             self._table.display, self._advice.display = len(chosen) > 1, len(chosen) < 2
             if focused:
-                self.main().focus(scroll_visible=False)
+                self.screen.set_focus(self.main(), scroll_visible=False)
         if len(chosen) < 2:
             self._matrix = None
             self._advise(chosen)
