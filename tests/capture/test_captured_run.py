@@ -53,9 +53,8 @@ def test_its_logs_are_left_out_unless_asked_for(hub: Cli, trained: dict[str, Any
     assert "was imported from lightning" in hub("eval", str(again["run"]), code=1).stderr
 
 
-def test_the_logs_of_every_fit_test_and_attempt_are_left_out(hub: Cli, bare_venv: Path) -> None:
-    found = run(hub, bare_venv, "folds.py", code=1)
-    hub("resume", str(found["id"]), "--wait")
+def test_the_logs_of_every_fit_and_test_are_left_out(hub: Cli, bare_venv: Path) -> None:
+    run(hub, bare_venv, "folds.py")
     logs = hub.home.parent / "folds" / "lightning_logs"
     outcomes = hub.json("import", str(logs), "--dry-run")["runs"]
-    assert [one["action"] for one in outcomes] == ["captured"] * 5
+    assert [one["action"] for one in outcomes] == ["captured"] * 3

@@ -86,7 +86,7 @@ def test_the_status_of_a_killed_run_is_right_on_the_next_list(cli: Cli) -> None:
 
     run = cli.json("run", "--", "sleep", "60")
     os.kill(run["pid"], signal.SIGKILL)
-    found = wait_until(lambda: [r for r in cli.json("ls") if r["status"] != "running"], 5)
+    found = wait_until(lambda: [r for r in cli.json("ls") if r["status"] != "running"])
     assert (found[0]["status"], found[0]["signal"]) == ("failed", "SIGKILL")
 
 
@@ -99,7 +99,7 @@ def test_stop_cancels_and_says_who(cli: Cli) -> None:
 
 def test_a_second_stop_is_no_error(cli: Cli) -> None:
     cli("run", "--name", "once", "--", "true")
-    wait_until(lambda: cli.json("show")["status"] == "completed", 5)
+    wait_until(lambda: cli.json("show")["status"] == "completed")
     assert "had ended already: completed" in cli("stop", "once").stdout
 
 

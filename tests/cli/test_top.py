@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.cli.queueing import gate, let_go
 from tests.cli.test_light import loaded
 from tests.conftest import wait_until
 
@@ -44,13 +45,15 @@ def test_a_pipe_gets_a_picture_and_then_what_changes_line_by_line(cli):
         assert top.said().startswith("runs ")
         assert "\x1b" not in top.said()
         top.send_signal(signal.SIGINT)
-        assert top.wait(10) == 0
+        assert top.wait(30) == 0
         assert b"Traceback" not in top.stderr.read()
 
 
 def test_watching_one_run_ends_with_it(cli):
-    cli("run", "--name", "short", "--", "sleep", "3")
+    cli("run", "--name", "short", "--", "sh", "-c", gate(cli, "short"))
     with watching(cli, "short") as top:
+        wait_until(lambda: "short" in top.said())
+        let_go(cli, "short")
         assert top.wait(30) == 0
         assert re.search(r"run 1 short completed after", top.said())
 
