@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlhub.projects.detect import MOST_FILES, look, read_script
+from mlhub.projects.detect import MOST_FILES, configs, look, read_script
 
 CALL = "import sys\nprint(sys.argv)\n"
 
@@ -51,6 +51,20 @@ def test_a_script_is_known_by_its_text(tmp_path: Path, text: str, adapter: str, 
 def test_what_does_nothing_or_can_not_be_read_is_no_script(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.py").write_text(text)
     assert read_script(tmp_path, "a.py") is None
+
+
+def test_links_out_of_the_project_are_neither_listed_nor_read(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    write(clone, train_py=CALL, conf__mine_yaml="a: 1")
+    (tmp_path / "secret.yaml").write_text("token: hunter2")
+    (tmp_path / "other.py").write_text(CALL)
+    (clone / "conf" / "out.yaml").symlink_to(tmp_path / "secret.yaml")
+    (clone / "conf" / "in.yaml").symlink_to("mine.yaml")
+    (clone / "run.py").symlink_to(tmp_path / "other.py")
+    found = look(clone)
+    assert found.configs == ("conf/in.yaml", "conf/mine.yaml")
+    assert found.configs == tuple(configs(clone))
+    assert [script.path for script in found.scripts] == ["train.py"]
 
 
 def test_options_without_a_value_are_known(tmp_path: Path) -> None:

@@ -54,6 +54,20 @@ def test_a_changed_config_reads_the_same_in_the_scripts_own_yaml(tmp_path: Path)
     assert after == {key: value for key, value in before.items() if key not in ("base", "lr")}
 
 
+@pytest.mark.parametrize("value", ["3", "1e-3", "adam", "no"])
+def test_a_section_is_not_replaced_by_one_value(value: str) -> None:
+    tree = {"optimizer": {"lr": 0.1, "betas": {"one": 0.9}}}
+    with pytest.raises(UsageError, match="optimizer: a section") as found:
+        changed(tree, f"optimizer={value}")
+    assert "optimizer.lr, optimizer.betas.one" in str(found.value.hint)
+    assert tree["optimizer"]["lr"] == 0.1
+
+
+@pytest.mark.parametrize(("value", "is_"), [("null", None), ("false", False), ("{lr: 1}", {"lr": 1}), ("[]", [])])
+def test_a_section_is_taken_out_or_made_anew_on_purpose(value: str, is_: object) -> None:
+    assert changed({"a": {"b": {"lr": 0.1}}}, f"a.b={value}") == {"a": {"b": is_}}
+
+
 def test_a_value_is_a_yaml_scalar() -> None:
     tree = changed({"a": 1, "b": 1, "c": 1, "d": 1}, "a=1e-3", "b=[1, x]", "c=null", "d=no")
     assert tree == {"a": 0.001, "b": [1, "x"], "c": None, "d": "no"}

@@ -154,6 +154,7 @@ def test_what_excludes_each_other_is_refused_by_add_and_set_alike(cli: Cli, proj
         (["model:base", "lr=2"], "did you mean optimizer.lr?"),
         (["model:base", "zzz=2"], "It has optimizer.lr, optimizer.name, seed, crash; +zzz=… adds"),
         (["model:base", "seed"], "expected KEY=VALUE"),
+        (["model:base", "optimizer=3"], "Its keys: optimizer.lr, optimizer.name"),
         (["model:base", "--venv", "/x"], "has its own"),
         (["model:../../../etc/passwd"], "no config"),
     ],
@@ -164,6 +165,15 @@ def test_a_mistake_is_told_in_two_lines(cli: Cli, project: Path, words: list[str
     assert said in done.stderr
     assert done.stderr.count("\n") == 2, done.stderr
     assert not (cli.home / "mlhub.db").exists() or cli.json("ls") == []
+
+
+def test_a_config_that_leads_out_of_the_project_is_refused(cli: Cli, project: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.yaml").write_text("token: hunter2\n")
+    (project / "configs" / "out.yaml").symlink_to(tmp_path / "secret.yaml")
+    said = cli("run", "model:configs/out.yaml", code=2).stderr
+    assert "leads out of the project's folder" in said
+    assert "hunter2" not in said
+    assert "out.yaml" not in cli("run", "model:nothing", code=1).stderr
 
 
 def test_commit_and_branch_are_recorded(cli: Cli, bare: Path) -> None:

@@ -85,10 +85,24 @@ def set_key(tree: dict[str, Any], override: str, *, free: bool = False) -> None:
     except ConfigError as error:
         raise UsageError(error.message, error.hint) from None
     node, last = _walk(tree, name, adds=adds or free)
+    if not free:
+        _keep_section(name, node, last, value)
     if isinstance(node, list):
         node[int(last)] = value
     else:
         node[last] = value
+
+
+def _keep_section(name: str, node: Any, last: str, value: object) -> None:  # noqa: ANN401 - a dict or a list
+    """Raises UsageError for a number or text in the place of keys: a dot too few. null and false are meant so."""
+    old = node[int(last)] if isinstance(node, list) else node.get(last)
+    if isinstance(old, dict) and old and isinstance(value, int | float | str) and not isinstance(value, bool):
+        inner = [one_line(f"{name}.{key}") for key, _ in leaves(old)]
+        there = ", ".join(inner[:_SHOWN]) + (" …" if len(inner) > _SHOWN else "")
+        raise UsageError(
+            f"{one_line(name)}: a section, which one value would replace",
+            f"Its keys: {there}. {one_line(name)}=null takes it out, and so does false.",
+        )
 
 
 def _walk(tree: dict[str, Any], name: str, *, adds: bool) -> tuple[Any, str]:

@@ -65,14 +65,21 @@ class Findings(msgspec.Struct, frozen=True):
 def look(folder: Path) -> Findings:
     """Read a project. Scripts are sorted: those that train first, then by usual names, then by depth."""
     seen, cut = _files(folder)
-    scripts = [script for name in seen if name.endswith(".py") and (script := read_script(folder, name))]
-    found = sorted(name for name in seen if _is_config(name))
+    mine = [name for name in seen if name.endswith(".py") and inside(folder, name)]
+    scripts = [script for name in mine if (script := read_script(folder, name))]
+    found = sorted(name for name in seen if _is_config(name) and inside(folder, name))
     return Findings(tuple(found), tuple(sorted(scripts, key=rank)), cut)
 
 
 def configs(folder: Path) -> list[str]:
     """The configs alone: no script is opened, so that completion may ask."""
-    return sorted(name for name in _files(folder)[0] if _is_config(name))
+    return sorted(name for name in _files(folder)[0] if _is_config(name) and inside(folder, name))
+
+
+def inside(folder: Path, name: str) -> bool:
+    """Whether a file is the project's own: not a link of a clone to what else this machine has, no `../`."""
+    real = os.path.realpath(folder / name)
+    return real.startswith(os.path.join(os.path.realpath(folder), ""))
 
 
 def _files(folder: Path) -> tuple[list[str], bool]:

@@ -18,7 +18,7 @@ from mlhub.adapters.invocation import Invocation
 from mlhub.adapters.plain import load_plain
 from mlhub.errors import MlhubError, NotFoundError, UsageError
 from mlhub.projects import environment, registry
-from mlhub.projects.detect import Script, configs, look, rank, read_script
+from mlhub.projects.detect import Script, configs, inside, look, rank, read_script
 from mlhub.text import closest, one_line
 
 TYPE_CHECKING = False
@@ -189,6 +189,12 @@ def _config_file(project: Project, what: str) -> str:
     """The config's path in the project: as it was named, or found by its name without folder or suffix."""
     folder = Path(project.folder)
     if (folder / what).is_file():
+        if not inside(folder, what):
+            real = one_line(os.path.realpath(folder / what))
+            raise UsageError(
+                f"{project.name}:{one_line(what)}: leads out of the project's folder, to {real}",
+                "Copy the file into the project: what it holds is kept with the run.",
+            )
         return what
     found = configs(folder)
     meant = [path for path in found if what in (Path(path).name, Path(path).stem, str(Path(path).with_suffix("")))]
