@@ -10,6 +10,7 @@ from mlhub.text import (
     clean,
     closest,
     duration,
+    first_few,
     fit,
     local_time,
     now,
@@ -102,3 +103,10 @@ def test_what_only_changes_the_looks_and_half_a_surrogate_pair_are_taken_out(tex
 @pytest.mark.parametrize(("text", "columns"), [("\u1112\u1161\u11ab", 2), ("e\u0301", 1), ("a\u20dd", 1), ("한x", 3)])
 def test_marks_and_parts_of_syllables_take_no_column_of_their_own(text, columns):
     assert width(text) == columns
+
+
+def test_of_many_names_the_first_stand_and_the_others_are_counted():
+    assert first_few(["a"]) == "a"
+    assert first_few(["a", "b", "c"]) == "a, b, c"
+    assert first_few(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert first_few(["a", "b"], 1) == "a and 1 more"

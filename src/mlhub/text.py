@@ -8,6 +8,10 @@ import unicodedata
 from datetime import UTC, datetime
 from functools import lru_cache
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 #: C0 (but tab and newline), DEL, C1, bidirectional controls, zero-width joiners and marks, selectors of an emoji's look
 #: (skin too: what follows would shift), separators of lines, blanks that look like nothing, halves of surrogate pairs
 _CONTROL = re.compile(
@@ -90,6 +94,12 @@ def pad(text: str, columns: int, *, right: bool = False) -> str:
     """`text` filled with spaces to `columns`, on the left if it is to stand at the right."""
     space = " " * (columns - width(text))
     return space + text if right else text + space
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """`a, b, c and 4 more`: the first of names that are clean, the others counted."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def number(value: float | str | None) -> str:

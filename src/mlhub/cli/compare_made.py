@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from mlhub.compare.sheet import Sheet
     from mlhub.compare.verdict import Verdict
 
-#: of so many runs a note names
-_NAMED = 3
-
 
 @dataclass(frozen=True)
 class Chosen:
@@ -125,7 +122,7 @@ def _plots(found: Comparison, patterns: Sequence[str]) -> tuple[str, ...]:
 
 def _warnings(found: Comparison, protocols: Mapping[int, str], asked: Asked, sheet: Sheet) -> list[str]:
     """What a reader must know so as not to compare what can't be compared."""
-    from mlhub.text import one_line
+    from mlhub.text import first_few, one_line
 
     runs = found.runs
     notes: list[str] = [] if asked.at == "last" else [f"values at {one_line(asked.at)}"]
@@ -141,12 +138,10 @@ def _warnings(found: Comparison, protocols: Mapping[int, str], asked: Asked, she
         notes.append(f"measured by different protocols ({names}): their metrics stand apart and can't be compared")
     failed = [one_line(run.name) for run in runs if run.status in ("failed", "cancelled")]
     if failed and len(runs) > 1:
-        more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-        notes.append(f"did not complete: {', '.join(failed[:_NAMED])}{more}")
+        notes.append(f"did not complete: {first_few(failed)}")
     now = [one_line(run.name) for run in runs if run.status == "running"]
     if now and len(runs) > 1:
-        more = f" and {len(now) - _NAMED} more" if len(now) > _NAMED else ""
-        notes.append(f"still running: {', '.join(now[:_NAMED])}{more}")
+        notes.append(f"still running: {first_few(now)}")
     taken = [len(one.ids) for one in sheet.subjects if len(one.ids) > 1]
     if taken:
         groups = f"{len(taken)} groups" if len(taken) > 1 else "1 group"

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 #: how many are compared where none is named and there is no group
 _NEWEST = 5
-#: of so many runs a note names the places
-_NAMED = 3
 
 
 @dataclass(frozen=True)

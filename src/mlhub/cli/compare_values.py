@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from mlhub.curves.at import At
     from mlhub.store.runs import Run
 
-#: of so many runs a note names the places
-_NAMED = 3
-
 
 def adapters_of(choice: Choice) -> dict[str, Adapter]:
     from mlhub.adapters.load import find_or_none
@@ -47,7 +44,7 @@ def values_of(
     """The metrics of each run at the place, the step each is of, and what is to be said; None: as the summary says."""
     from mlhub.errors import MlhubError
     from mlhub.runner import archive
-    from mlhub.text import one_line
+    from mlhub.text import first_few, one_line
 
     place = choice.place
     if place.in_summary:
@@ -76,8 +73,7 @@ def values_of(
         elif place.kind != "best of" and reached is not None and reached < place.number and _ended_before(run, place):
             short.append(f"{one_line(run.name)} {reached:g}")
     if short:
-        more = f" and {len(short) - _NAMED} more" if len(short) > _NAMED else ""
-        words.append(f"ended before {place.kind} {place.number:g}: {', '.join(short[:_NAMED])}{more}")
+        words.append(f"ended before {place.kind} {place.number:g}: {first_few(short)}")
     return values, steps, words
 
 

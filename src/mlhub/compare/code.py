@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mlhub.text import one_line
+from mlhub.text import first_few, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class _Git:
                 raise _GitError(f"commit {_short(side)} is no longer in {one_line(str(side.root))}") from None
             self._run("read-tree", side.commit, more=index)
         if side.patch and (left := self._apply(side.patch, index)):
-            some = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+            some = first_few(left, 5)
             notes.append(f"{name}'s uncommitted changes of {some} are not in it: binary, cut short or with a secret")
         return self._run("write-tree", more=index).strip()
 

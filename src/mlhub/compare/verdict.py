@@ -12,7 +12,7 @@ from typing import Any
 from mlhub.compare.configs import canonical, is_seed
 from mlhub.compare.render import spread_text, value_text
 from mlhub.store.runs import step_of
-from mlhub.text import fit, number, one_line
+from mlhub.text import first_few, fit, number, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mlhub.compare.comparison import Comparison, Metric
     from mlhub.compare.sheet import Sheet
 
-#: so many keys are named, the others counted
-_KEYS = 3
 #: differences that are so many times greater are told without a percentage
 _TELLING = 5
 
@@ -195,8 +193,7 @@ def _differs(sheet: Sheet, found: Comparison, top: int, rival: int) -> tuple[str
     if not changed:
         return (f"{_who(sheet, top)} and {_who(sheet, rival)} have the same configuration",)
     words = [f"{_name(key)} {_change(found.config[key], other, best)}" for key in changed]
-    more = f" and {len(words) - _KEYS} more" if len(words) > _KEYS else ""
-    return (f"differs from {_who(sheet, rival)} by {', '.join(words[:_KEYS])}{more}",)
+    return (f"differs from {_who(sheet, rival)} by {first_few(words)}",)
 
 
 def _alone(values: Mapping[int, Any], sheet: Sheet, top: int) -> bool:
