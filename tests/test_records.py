@@ -109,6 +109,22 @@ def test_a_step_left_out_counts_on(tmp_path: Path) -> None:
     assert [record["step"] for record in read_records(tmp_path / "m.jsonl")[0]] == [0, 7, 8]
 
 
+def test_steps_left_out_count_on_from_whole_numbers_alone(spelling: str, tmp_path: Path) -> None:
+    writer = MetricWriter(tmp_path / "m.jsonl")
+    for step in (4, math.nan, None, 7.5, None, math.inf, None):
+        writer.log({"a": 1.0}, step=step)  # type: ignore[arg-type]
+    lines = [json.loads(line) for line in (tmp_path / "m.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [4, "NaN", 5, 7.5, 8, "Infinity", 9]
+
+
+def test_a_whole_number_beyond_every_float_is_refused(spelling: str, tmp_path: Path) -> None:
+    writer = MetricWriter(tmp_path / "m.jsonl")
+    with pytest.raises(TypeError, match="'a': int is no number"):
+        writer.log({"a": 10**400})
+    writer.log({"a": 2**70})
+    assert [record["a"] for record in read_records(tmp_path / "m.jsonl")[0]] == [2.0**70]
+
+
 def test_a_step_of_numpy_is_a_whole_number_and_so_are_those_that_follow(spelling: str, tmp_path: Path) -> None:
     import numpy as np
 

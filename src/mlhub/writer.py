@@ -96,6 +96,7 @@ class MetricWriter:
         if not plain:
             step, epoch = _whole(step), None if epoch is None else _whole(epoch)
             line = encode(_checked(_record(values, step, epoch, now))).encode() + b"\n"
+            step = _counted(step, self._step)
         self._step = step
         if self._torn:
             self._go_on(line)
@@ -226,6 +227,14 @@ def _whole(place: int) -> int:
         return place
 
 
+def _counted(step: float, last: int) -> int:
+    """From where steps that are left out count up: a NaN or infinity is no place to count from."""
+    try:
+        return int(step)
+    except (ValueError, OverflowError):
+        return last
+
+
 def _checked(record: dict[str, Any]) -> dict[str, Any]:
     """A record whose values are numbers or the contract's words for them. Raises TypeError, ValueError."""
     for name, value in record.items():
@@ -236,8 +245,8 @@ def _checked(record: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(value, (str, bytes)):
             if value not in _WORDS:
                 raise TypeError(f"{name!r}: the text {value!r:.60} is no number")
-        elif not isinstance(value, (int, float)):
-            try:
+        elif not isinstance(value, float):
+            try:  # whole numbers too: some are beyond every float
                 float(value)
             except Exception as error:
                 raise TypeError(f"{name!r}: {type(value).__name__} is no number ({error})") from error

@@ -107,3 +107,10 @@ def test_git_and_so_the_wheel_ignores_nothing_of_the_folder() -> None:
     assert any(file.endswith("dist-info/entry_points.txt") for file in files)
     done = subprocess.run(["git", "check-ignore", *files], capture_output=True, text=True, cwd=SITE, check=False)
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("option", ["--venv", "--python", "--cwd"])
+def test_an_option_without_its_value_is_named(cli: Cli, option: str) -> None:
+    """As an empty variable of the shell leaves it: the option behind it would be taken for its value."""
+    refused = cli("run", option, "--name", "x", "--", "true", code=2)
+    assert f"{option} has no value before --name" in refused.stderr

@@ -43,6 +43,7 @@ def test_such_a_line_is_a_record(line: bytes) -> None:
     b'INFO {"step":3,"loss":0.5}', b'{"step":3,"loss":0.5', b'"step"', b'[{"step":3,"loss":1}]', b'{"step":3}',
     b'{"step":true,"loss":1}', b'{"step":"3","loss":1}', b'{"step":3.5,"loss":1}', b'{"step":1e999,"loss":1}',
     b'{"step":null,"loss":1}', b'{"step":3,"attempt":2,"time":1700000000.5}', b'{"step":3,"\\ud800":1}',
+    b'{"step":3,"":1,"a":{"":2}}',
     b'{"step":99999999999999999999,"a":1}', b'{"step":1,"a":' + b"[" * 50_000 + b"}", b'{"step":1,"a":"\xff"}',
     b'{"step":1,"a":1' + b"0" * 5000 + b"}", b'{"step":1,"x":"' + b"x" * (1 << 20) + b'","a":1}',
 ])  # fmt: skip

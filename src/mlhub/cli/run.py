@@ -84,6 +84,7 @@ def run(
     """
     check_grace(grace)
     check_follow(follow=follow, json=json)
+    _check_values({"--venv": venv, "--python": python, "--cwd": cwd})
     request = _request(context.meta.get("mlhub.command", ()), words or [], name, group, tuple(tag or ()), grace)
     request = replace(request, queue=queue, priority=priority, gpus=gpus, retries=retries, stop_on_nan=stop_on_nan)
     request = _placed(request, venv, python, cwd, capture=not no_capture)
@@ -166,6 +167,15 @@ def _project_in(word: str) -> tuple[str, str] | None:
     from mlhub.projects.plan import split
 
     return split(word)
+
+
+def _check_values(options: dict[str, Path | str | None]) -> None:
+    """Raises UsageError where an option has taken the next one for its value: an empty variable leaves nothing."""
+    from mlhub.errors import UsageError
+
+    for option, value in options.items():
+        if value is not None and str(value).startswith("-"):
+            raise UsageError(f"{option} has no value before {value}", "Give it one; of a shell's variable in quotes.")
 
 
 def _placed(request: Request, venv: Path | None, python: str | None, cwd: Path | None, *, capture: bool) -> Request:

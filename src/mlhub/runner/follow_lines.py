@@ -83,6 +83,8 @@ def _int(digits: str) -> int | None:
 def _numbers(tree: dict[str, object], before: str, depth: int) -> Iterator[tuple[str, object]]:
     """Names and numbers of an object; of one within it, the names joined by dots."""
     for key, value in tree.items():
+        if not key:
+            continue  # as `mlhub.log` refuses it
         name = before + key
         if isinstance(value, dict):
             if depth < _DEEPEST:
