@@ -104,8 +104,27 @@ def test_lost_run_gets_advice_on_the_last_exception_of_its_log(tmp_path: Path, e
     assert words in advised(tmp_path, run)
 
 
-def test_stopped_run_can_go_on(tmp_path: Path) -> None:
-    assert "mlhub resume" in advised(tmp_path, run_that("cancelled", "stopped by alice"))
+@pytest.mark.parametrize("reason", ["stopped by alice", "killed by SIGKILL", "training stopped before its end, exit"])
+def test_stopped_run_can_go_on_if_it_has_a_checkpoint(tmp_path: Path, reason: str) -> None:
+    def said() -> str:
+        return advised(tmp_path, run_that("cancelled", reason))
+
+    def save(**more: object) -> None:
+        with (tmp_path / "checkpoints.jsonl").open("a") as file:
+            file.write(json.dumps({"path": str(tmp_path / "last.ckpt"), **more}) + "\n")
+
+    anew, goes_on = "starts it again from the beginning", "mlhub resume calm-otter goes on from its last checkpoint"
+    assert anew in said()
+    save()  # gone since
+    assert anew in said()
+    (tmp_path / "last.ckpt").touch()
+    assert goes_on in said()
+    (tmp_path / "checkpoints.jsonl").unlink()
+    save(weights_only=True)
+    assert anew in said()
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "state.pt").touch()
+    assert goes_on in said()
 
 
 @pytest.mark.parametrize(

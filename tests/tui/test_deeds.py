@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,14 +83,23 @@ def test_errors_stand_beside_what_was_done() -> None:
 
 
 def _run(run_id: int, kind: str) -> Run:
-    return Run(id=run_id, name=f"run-{run_id}", kind=kind, status="failed", created_at="", host="h")
+    adapter = "hashing" if kind == "train" else None
+    return Run(id=run_id, name=f"run-{run_id}", kind=kind, status="failed", created_at="", host="h", adapter=adapter)
 
 
 def test_a_training_without_a_state_is_said_to_begin_anew(home: Home) -> None:
     for run_id, file in ((1, "state.pt"), (2, "best.safetensors")):
         home.run(run_id).checkpoints.mkdir(parents=True)
         (home.run(run_id).checkpoints / file).touch()
+    for run_id, line in ((5, {"path": str(home.run(1).checkpoints / "state.pt")}), (6, {"path": "/nowhere/last.ckpt"})):
+        home.run(run_id).root.mkdir()
+        home.run(run_id).capture.touch()
+        home.run(run_id).saved.write_text(json.dumps(line) + "\n")
     trainings, command = [_run(1, "train"), _run(2, "train"), _run(3, "train")], _run(4, "command")
+    captured = [_run(5, "command"), _run(6, "command")]
+    assert deeds.where_they_begin(home, captured) == [
+        "Begins anew, as it has no checkpoint: run-6.", "Each other training goes on from its last checkpoint."
+    ]  # fmt: skip
     anew = "Begins anew, as it has no checkpoint: run-2, run-3."
     assert deeds.where_they_begin(home, trainings[:1]) == ["It goes on from its last checkpoint."]
     assert deeds.where_they_begin(home, trainings[1:]) == [anew]

@@ -35,6 +35,7 @@ _MODULE = re.compile(r"No module named '([A-Za-z_]\w*)")
 _LIBRARY = re.compile(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object")
 
 _GO_ON = "mlhub resume {name} goes on from its last checkpoint"
+_ANEW = "mlhub resume {name} starts it again from the beginning: no checkpoint of it is known"
 _LOSS = "Try a lower learning rate, or bf16 for fp16; what came before: mlhub metrics {name}"
 #: what a reason begins with when nothing is wrong with the run itself, or the cause is in how it was called
 _BEGINNINGS = {
@@ -66,7 +67,7 @@ _ADVICE = {
     "SIGBUS": "Look at df -h /dev/shm and at the disk; have fewer data loader workers",
     "SIGABRT": "The library that aborted says why in the last lines of mlhub logs {name}",
     "SIGILL": "A library was built for another processor: install it anew for this one",
-    "SIGKILL": "Somebody or the kernel killed it: see dmesg, journalctl -u systemd-oomd; mlhub resume {name} goes on",
+    "SIGKILL": "Somebody or the kernel killed it: see dmesg, journalctl -u systemd-oomd. " + _GO_ON,
     "is NaN": _LOSS,
     "is infinite": _LOSS,
 }
@@ -87,6 +88,8 @@ def advice(run: Run, paths: RunPaths) -> str | None:
         found = None  # what was imported can't be started again
     else:
         found = _after_end(run, paths, run.reason)
+        if _GO_ON in found and not _can_continue(paths):
+            found = found.replace(_GO_ON, _ANEW)
     return found and found.format(
         name=shlex.quote(one_line(run.name)),
         host=one_line(run.host),
@@ -109,6 +112,12 @@ def _after_end(run: Run, paths: RunPaths, reason: str) -> str:
     if known is None and error != reason:
         return _GO_ON
     return known or "Its last words: mlhub logs {name}. Mended, it starts again: mlhub rerun {name}"
+
+
+def _can_continue(paths: RunPaths) -> bool:
+    from mlhub.runner.captured import can_continue
+
+    return can_continue(paths)
 
 
 def _first(lines: dict[str, str], text: str) -> str | None:

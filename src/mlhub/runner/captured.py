@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from mlhub.paths import RunPaths
 
+#: what a training of our own goes on from, among its checkpoints
+STATE = "state.pt"
 #: bytes read of checkpoints.jsonl, its newest
 _MOST = 16 << 20
 
@@ -99,3 +101,11 @@ def log_folders(paths: RunPaths) -> set[str]:
     for folder in {os.path.dirname(tree["path"]) for tree in _trees(paths)}:
         found |= {folder, os.path.dirname(folder)} if os.path.basename(folder) == "checkpoints" else {folder}
     return {os.path.normpath(path) for path in found if os.path.isabs(path)}
+
+
+def can_continue(paths: RunPaths) -> bool:
+    """Whether a resume has something to go on from: the state of our own trainer, or a full checkpoint still there."""
+    if _exists(str(paths.checkpoints / STATE)):
+        return True
+    full = {tree["path"]: None for tree in _trees(paths) if not tree.get("weights_only")}
+    return any("://" in path or _exists(path) for path in full)

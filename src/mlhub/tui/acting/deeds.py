@@ -5,7 +5,6 @@ Rows are read anew here: those on the screen may be of the past. Questions and k
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 _AT_ONCE = 8
 #: so many of those that begin anew are named
 _NAMED = 6
-#: what a training of ours goes on from, among its checkpoints
-_STATE = "state.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +119,10 @@ def code_warning(home: Home, runs: Sequence[Run]) -> list[str]:
 
 def where_they_begin(home: Home, runs: Sequence[Run]) -> list[str]:
     """From where each of them will go on, as far as anybody but its program knows."""
-    ours = [run for run in runs if is_hashing(run)]
-    anew = [run for run in ours if not os.path.exists(home.run(run.id).checkpoints / _STATE)]
+    from mlhub.runner.captured import can_continue
+
+    ours = [run for run in runs if is_hashing(run) or home.run(run.id).capture.exists()]
+    anew = [run for run in ours if not can_continue(home.run(run.id))]
     lines = []
     if len(anew) < len(ours):
         some = "Each other training" if anew else "It" if len(runs) == 1 else "Each training"
