@@ -104,10 +104,15 @@ def test_a_kill_before_the_first_save_begins_again(tmp_path, whole):
 
 def test_a_second_sigterm_does_not_break_the_saving(tmp_path):
     run = make_home(tmp_path, CONFIG)
-    saving = tmp_path / "saving"
+    saving, go = tmp_path / "saving", tmp_path / "go"
     change = f"""{SLOW}
 save = state.save
-state.save = lambda *arguments: (Path({str(saving)!r}).touch(), time.sleep(0.5), save(*arguments))
+def slowly(*arguments):
+    Path({str(saving)!r}).touch()
+    while not Path({str(go)!r}).exists():
+        time.sleep(0.02)
+    save(*arguments)
+state.save = slowly
 """
     process = start(run, change=change)
     wait_until(lambda: len(steps(run)) >= 3, seconds=90)
@@ -115,6 +120,7 @@ state.save = lambda *arguments: (Path({str(saving)!r}).touch(), time.sleep(0.5),
     wait_until(saving.exists, seconds=90)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
+    go.touch()
     code, output = finish(process)
     assert code == 143, output
     assert "Traceback" not in output

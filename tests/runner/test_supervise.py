@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -281,11 +282,22 @@ def test_supervisor_is_gone_after_the_end(box: Sandbox) -> None:
 
 
 def test_next_attempt_waits_for_the_last_supervisor_to_leave(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    sabotage(box, monkeypatch, "import time\nsupervise.update_database = lambda *a: time.sleep(0.5)")
+    stay = f"""import time
+def stay(*_):
+    while not os.path.exists({str(box.root / "go")!r}):
+        time.sleep(0.02)
+supervise.update_database = stay"""
+    sabotage(box, monkeypatch, stay)
     box.shell("exit 3")
     box.final()
     assert lock.held(str(box.paths.lock))
-    box.shell("exit 4", attempt=2)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(box.shell, "exit 4", attempt=2)
+        told = box.paths.attempt(2).launch
+        eventually(lambda: told.exists() and identity.with_token(f"supervisor:{box.token(2)}"))
+        assert not second.done()
+        box.go()
+        second.result(60)
     assert box.final(2).exit_code == 4
 
 

@@ -9,7 +9,9 @@ import time
 from typing import TYPE_CHECKING
 
 from mlhub.runner import archive
+from mlhub.runner.sample import LOCK
 from mlhub.runner.tidy import due
+from tests.cli.queueing import gate, let_go
 from tests.conftest import wait_until
 
 if TYPE_CHECKING:
@@ -70,5 +72,8 @@ def test_a_run_that_waits_for_its_next_attempt_is_not_compacted(cli: Cli) -> Non
 
 
 def test_the_sampler_of_a_run_that_ends_starts_it(cli: Cli) -> None:
-    cli("run", "--", "sleep", "2.5")
+    cli("run", "--", "sh", "-c", gate(cli, "go"))
+    wait_until((cli.home / "runs" / "1" / "attempts" / "1" / LOCK).exists)
+    assert not (cli.home / "tidied").exists()
+    let_go(cli, "go")
     wait_until((cli.home / "tidied").exists, 40)

@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -312,7 +311,9 @@ def test_a_rerun_gets_no_terminal_and_outlives_a_killed_screen(cli: Cli) -> None
         assert os.getsid(run["pid"]) != terminal.pid
         os.kill(terminal.pid, signal.SIGKILL)
         terminal.wait()
-    time.sleep(0.5)  # what the terminal's hangup ends has ended by now
+    state = Path(f"/proc/{run['pid']}/status").read_text().splitlines()
+    pending = [int(line.split()[1], 16) for line in state if line.startswith(("SigPnd", "ShdPnd"))]
+    assert pending == [0, 0]  # no hangup is on its way to it, and none has ended it
     assert cli.json("show", "2")["status"] == "running"
     assert "[False, False, False] ['0', '1', '2', '3']" in cli("logs", "2").stdout
     assert "TEXTUAL" not in Path(f"/proc/{run['pid']}/environ").read_text()
