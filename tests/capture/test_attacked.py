@@ -76,14 +76,12 @@ def test_a_checkpoint_that_is_stored_elsewhere_is_left_to_the_trainer(tmp_path: 
 
 
 _LOGS = """
-import os
+import subprocess, sys
 from mlhub_capture import record
 record.tell_logs(["exp/a"])
 record.release()
-if not os.fork():  # another process of the run trains meanwhile
-    record.tell_logs(["exp/b"])
-    os._exit(0)
-os.wait()
+other = "from mlhub_capture import record; record.tell_logs(['exp/b'])"
+subprocess.run([sys.executable, "-S", "-c", other], check=True)  # another process of the run trains meanwhile
 record.tell(more=1)
 record.tell_logs(["exp/a", "exp/c"])
 """

@@ -126,7 +126,7 @@ print("to the end")
             {key: value for key, value in line.items() if key != "time"} for line in lines(folder / "metrics.jsonl")
         ]
         kept = {"loss": 0.5, "yes": 1, "word": "NaN"}
-        assert records == [{"step": 0, **kept}, {"step": 1, **kept}, {"step": 2, "late": 2}]
+        assert records == [{"step": 0, **kept}, {"step": 1, **kept}, {"step": 2, "late": 1}, {"step": 3, "late": 2}]
         assert not (folder / "artifacts.jsonl").exists()
     assert told["bare"] == told["hub"]
     assert len(set(told["hub"])) == len(told["hub"]) == 20

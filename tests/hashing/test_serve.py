@@ -51,7 +51,7 @@ class Served:
     def end(self):
         self.process.stdin.close()
         self.process.stdout.close()
-        return self.process.wait(10)
+        return self.process.wait(30)
 
 
 @pytest.fixture(scope="module")

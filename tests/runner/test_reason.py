@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlhub.runner import record
-from mlhub.runner.reason import Ending, exceptions, explain, name_error, read_tail, with_word
+from mlhub.runner.reason import Ending, by_word, exceptions, explain, name_error, read_tail, with_word
 
 from .conftest import Sandbox, eventually
 
@@ -80,6 +80,39 @@ def test_gpu_out_of_memory(line: str) -> None:
 def test_gpu_out_of_memory_that_was_survived_is_not_blamed() -> None:
     log = f"{TRACEBACK}torch.OutOfMemoryError: CUDA out of memory.\nhalving the batch\n{TRACEBACK}ValueError: b\n"
     assert explain(Ending(exit_code=1), log)[1] == "exit code 1: ValueError: b"
+
+
+GLOO = "RuntimeError: [/gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:43676."
+TORCHRUN = """Root Cause (first observed failure):
+[0]:
+  time      : 2026-11-24_00:04:51
+  host      : localhost
+  rank      : 1 (local_rank: 1)
+  exitcode  : -9 (pid: 25077)
+  error_file: <N/A>
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "why"),
+    [
+        (f"[rank1]: ValueError: mine\n[rank0]: {GLOO}\n", "exit code 1: rank 1: ValueError: mine"),
+        (f"[rank0]: {GLOO}\n{TORCHRUN}", "exit code 1: rank 1 was killed by SIGKILL"),
+        (f"[rank: 3] Child process with PID 5 terminated with code 7. Forcefully\n{GLOO}\n",
+         "exit code 1: rank 3 ended with exit code 7"),
+        (f"[rank0]: {GLOO}\n", f"exit code 1: {GLOO}"),
+    ],
+)  # fmt: skip
+def test_a_rank_that_was_left_alone_is_not_the_cause(log: str, why: str) -> None:
+    assert explain(Ending(exit_code=1, error=GLOO), log) == ("failed", why)
+
+
+def test_a_launcher_that_kills_itself_says_which_rank_went_first() -> None:
+    log = "[rank: 1] Child process with PID 5 terminated with code 1. Forcefully terminating all\n"
+    assert explain(Ending(signal="SIGKILL"), log)[1] == "killed by SIGKILL: rank 1 ended with exit code 1"
+    ending = Ending(signal="SIGKILL", error="rank 1: ValueError: mine")
+    assert explain(ending, log)[1] == "killed by SIGKILL: rank 1: ValueError: mine"
+    assert explain(ending, "")[1] == "killed by SIGKILL"
 
 
 def test_torchruns_own_exception_yields_to_the_ranks() -> None:
@@ -232,6 +265,9 @@ def test_log_that_is_missing_or_no_file_is_empty(tmp_path: Path) -> None:
     assert [read_tail(str(path)) for path in (tmp_path, tmp_path / "none", tmp_path / "pipe")] == ["", "", ""]
 
 
+STOPPED_HERE = "training stopped before its end, its last record at step 1, exit code 0"
+
+
 @pytest.mark.parametrize(
     ("told", "records", "ended"),
     [
@@ -262,6 +298,26 @@ def test_log_that_is_missing_or_no_file_is_empty(tmp_path: Path) -> None:
             0,
             ("completed", "trained; then test failed, exit code 0: ValueError: x"),
         ),
+        (
+            {"outcome": "failed", "stage": "", "trained": True, "error": "ValueError: x"},
+            0,
+            ("completed", "trained; then the script failed, exit code 0: ValueError: x"),
+        ),
+        (
+            {"outcome": "failed", "stage": "", "error": "ValueError: x"},
+            0,
+            ("failed", "the script failed, exit code 0: ValueError: x"),
+        ),
+        (
+            {
+                "outcome": "completed",
+                "stage": "test",
+                "fit": {"outcome": "failed", "stage": "fit", "step": 3, "error": "E: x"},
+            },
+            0,
+            ("failed", "training failed at step 3, exit code 0: E: x"),
+        ),
+        ({"outcome": "completed", "stage": "test", "fit": ["x"]}, 0, ("completed", None)),
         ({"outcome": "running", "stage": "validate"}, 0, ("failed", "validation stopped before its end, exit code 0")),
         ({"outcome": ["running"], "stage": 5, "of": "x"}, 0, ("completed", None)),
     ],
@@ -269,11 +325,80 @@ def test_log_that_is_missing_or_no_file_is_empty(tmp_path: Path) -> None:
 def test_exit_code_0_does_not_outweigh_the_trainers_own_word(
     told: dict[str, object], records: int, ended: tuple[str, str | None], tmp_path: Path
 ) -> None:
-    metrics = tmp_path / "metrics.jsonl"
-    metrics.write_text("".join(f'{{"step":{step},"loss":1}}\n' for step in range(records)) + '{"step":99,"lo')
-    assert explain(with_word(Ending(exit_code=0), told, str(metrics)), "") == ended
+    folder = attempt_in(tmp_path, records)
+    assert explain(with_word(Ending(exit_code=0), told, str(folder), 5), "") == ended
+
+
+def attempt_in(tmp_path: Path, records: int) -> Path:
+    """The folder of an attempt, of a run with so many records of metrics and half of one."""
+    folder = tmp_path / "attempts" / "1"
+    folder.mkdir(parents=True)
+    records_of = "".join(f'{{"step":{step},"loss":1}}\n' for step in range(records)) + '{"step":99,"lo'
+    (tmp_path / "metrics.jsonl").write_text(records_of)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("told", "trained", "ended"),
+    [
+        (
+            {"outcome": "running", "pid": 9, "of": 12},
+            "8\n",
+            (
+                "completed",
+                "trained; then another training stopped before its end, its last record at step 1 of 12, exit code 0",
+            ),
+        ),
+        (
+            {"outcome": "failed", "pid": 9, "step": 1, "error": "ValueError: x"},
+            "9\n8\n",
+            ("completed", "trained; then another training failed at step 1, exit code 0: ValueError: x"),
+        ),
+        # by the command itself; with nobody else who trained
+        ({"outcome": "running", "pid": 5}, "8\n", ("failed", STOPPED_HERE)),
+        ({"outcome": "running", "pid": 9}, "9\n", ("failed", STOPPED_HERE)),
+        ({"outcome": "running", "pid": 9}, "", ("failed", STOPPED_HERE)),
+        ({"outcome": "running", "pid": "9"}, "8\n", ("failed", STOPPED_HERE)),
+        ({"outcome": "running", "pid": 9}, "9\n\x00\n-8\n²\n", ("failed", STOPPED_HERE)),
+    ],
+)
+def test_a_program_whose_child_was_ended_amid_training_has_trained_if_another_child_had(
+    told: dict[str, object], trained: str, ended: tuple[str, str | None], tmp_path: Path
+) -> None:
+    folder = attempt_in(tmp_path, 2)
+    (folder / "trained").write_text(trained)
+    assert explain(with_word(Ending(exit_code=0), {"stage": "fit", **told}, str(folder), 5), "") == ended
+
+
+@pytest.mark.parametrize(
+    ("told", "ended"),
+    [
+        ({"outcome": "completed"}, ("completed", None)),
+        ({"outcome": "failed", "error": "ValueError: x"}, ("failed", "ValueError: x")),
+        ({"outcome": "failed"}, ("failed", "failed")),
+        (
+            {"outcome": "failed", "stage": "test", "trained": True, "error": "ValueError: x"},
+            ("completed", "trained; then test failed: ValueError: x"),
+        ),
+        (
+            {"outcome": "failed", "stage": "test", "trained": True, "error": "ValueError: x", "uncaught": True},
+            ("failed", "ValueError: x"),
+        ),
+        (
+            {"outcome": "completed", "stage": "test", "fit": {"outcome": "failed", "stage": "fit", "error": "E: x"}},
+            ("failed", "E: x"),
+        ),
+        ({"outcome": "completed", "stage": "test", "fit": {"outcome": "running", "stage": "fit"}}, None),
+        ({"outcome": "running", "stage": "fit"}, None),
+        ({"outcome": "running", "stage": "test", "trained": True}, None),
+    ],
+)
+def test_what_the_trainer_said_means_the_same_where_no_exit_code_was_seen(
+    told: dict[str, object], ended: tuple[str, str | None] | None, tmp_path: Path
+) -> None:
+    assert by_word(with_word(Ending(), told, str(attempt_in(tmp_path, 2)), None)) == ended
 
 
 def test_a_stop_is_a_stop_whatever_the_trainer_said_last(tmp_path: Path) -> None:
-    ending = with_word(Ending(exit_code=0, who="me", ours=True), {"outcome": "running", "stage": "fit"}, "/none")
+    ending = with_word(Ending(exit_code=0, who="me", ours=True), {"outcome": "running", "stage": "fit"}, "/none", 5)
     assert explain(ending, "") == ("cancelled", "stopped by me")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -110,3 +111,18 @@ def test_a_list_is_not_broken_by_a_run_that_is_removed_meanwhile(store: Store) -
     run = ended(store)
     store.delete(run)
     assert glance(store, run) == run
+
+
+def test_a_long_file_is_not_read_anew_for_each_part_that_is_folded(store: Store) -> None:
+    run = ended(store)
+    line = json.dumps({"step": 1, "note": "x" * (1 << 20), "loss": 0.5}).encode() + b"\n"
+    with store.home.run(run.id).metrics.open("wb") as file:
+        file.writelines([line] * 80)
+    before = bytes_read()
+    assert refresh(store, run).summary["loss"]["step"] == 1
+    assert bytes_read() - before < 3 * 80 * len(line)  # once for marks, once for records
+
+
+def bytes_read() -> int:
+    """By this process so far, from the cache too."""
+    return int(Path("/proc/self/io").read_text().split()[1])

@@ -183,6 +183,20 @@ def test_outcome_before_a_reboot_is_believed(box: Sandbox) -> None:
     assert (verdict.status, verdict.ended_at) == ("completed", "2025-11-22T22:00:00.500Z")
 
 
+@pytest.mark.parametrize(("uncaught", "status"), [(False, "completed"), (True, "failed")])
+def test_a_test_that_failed_after_the_training_counts_as_it_does_with_an_exit_code(
+    box: Sandbox, uncaught: bool, status: str
+) -> None:
+    started = box.launch("sleep", "1000")
+    kill(started.supervisor_pid)
+    kill(started.pid)
+    told = {"outcome": "failed", "stage": "test", "trained": True, "error": "ValueError: x", "uncaught": uncaught}
+    record.write_json(str(box.paths.outcome), {**told, "token": box.token()})
+    verdict = box.final()
+    assert (verdict.status, verdict.exit_code) == (status, None)
+    assert "ValueError: x (by the trainer's own record" in (verdict.reason or "")
+
+
 def test_reading_changes_nothing(box: Sandbox) -> None:
     started = box.launch("sleep", "1000")
     kill(started.supervisor_pid)

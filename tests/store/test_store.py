@@ -254,8 +254,8 @@ def test_a_store_that_keeps_others_out_says_so(store, home):
 def test_page_by_page_each_run_comes_once_and_the_reader_may_write(store: Store, page: int) -> None:
     runs = [add(store, f"run-{number}") for number in range(5)]
     found = []
-    for run in store.each_newest(page):
+    for run in store.each_newest(page=page):
         found.append(run)
         finish(store, run)
     assert found == runs[::-1]
-    assert [run.status for run in store.each_newest(page)] == ["completed"] * 5
+    assert [run.status for run in store.each_newest(page=page)] == ["completed"] * 5

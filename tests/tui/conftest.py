@@ -37,7 +37,7 @@ async def open_top(root: Path, size: tuple[int, int] = (160, 45), **more: Any) -
     model = open_model(home, settings, feed)
     app = Top(model, **more)
     try:
-        feed.ready.wait(10)
+        feed.ready.wait(30)
         async with app.run_test(size=size) as pilot:
             await until(pilot, lambda: model.runs.settled)
             yield pilot

@@ -29,7 +29,7 @@ def names(feed):
 
 
 def test_the_rows_there_are_come_at_once(feed):
-    assert feed.ready.wait(10)
+    assert feed.ready.wait(30)
     assert names(feed) == ["first"]
 
 

@@ -39,7 +39,7 @@ def start(cli):
         feed = Feed(home, settings)
         machine = Machine(home, prefs or Prefs(), feed)
         opened.extend((machine, feed))
-        feed.ready.wait(10)
+        feed.ready.wait(30)
         machine.start()
         return machine
 

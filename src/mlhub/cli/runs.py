@@ -25,6 +25,7 @@ def ls(
     mlhub ls --filter "status:failed started<2d cfg.training.lr>=1e-3 -name:test"
     mlhub ls --filter "val/map_64>0.5 tag:paper"    see mlhub help query
     """
+    import sys
     from itertools import islice
 
     from mlhub.cli.filters import parse_filter
@@ -37,7 +38,7 @@ def ls(
     active = hub.refresh()
     newest = hub.store.each_newest(query.bound if query else None, page=_PAGE if query else min(count, _PAGE))
     every = (listed(hub.store, run, active) for run in newest)
-    meant = islice(query.each(every) if query else every, count)
+    meant = islice(query.each(every) if query else every, min(count, sys.maxsize))
     if json:
         emit_json_array(run.to_json() for run in meant)
         return 0

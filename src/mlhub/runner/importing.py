@@ -142,7 +142,8 @@ class Importer:
         return {folder: run_id for run_id in sorted(store.ids()) for folder in log_folders(store.home.run(run_id))}
 
     def _expect_new(self, source: Source, wanted: Wanted) -> Outcome:
-        ways = (os.path.abspath(source.path), os.path.realpath(source.path))
+        path = source.path.parent if source.path.suffix == ".wandb" else source.path  # a file in its run's folder
+        ways = (os.path.abspath(path), os.path.realpath(path))
         ours = next((self._captured[way] for way in ways if way in self._captured), None)
         run = self._store.get(ours) if ours is not None and not wanted.again else None
         return Outcome(source, "captured", run.id, run.name) if run else Outcome(source, "imported")

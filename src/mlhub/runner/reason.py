@@ -21,6 +21,18 @@ _TRACEBACK = "Traceback (most recent call last):"
 _CHAINED = ("direct cause of the following exception", "During handling of the above exception")
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Failure)\b(?::|$)")
 _RANK = re.compile(r"^\[rank\d+\]: ?", re.MULTILINE)
+#: what gloo and NCCL say on a rank that another has left alone: not the cause
+_PEER = re.compile(r"by peer|remote (?:worker|process|peer)|ncclRemoteError|Broken pipe|Socket Timeout")
+#: an exception of a rank, as torch prints it
+_OF_RANK = re.compile(
+    r"^\[rank(\d+)\]: ([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Failure)\b(?::.*)?)$", re.MULTILINE
+)
+#: which rank went first, as Lightning's launcher and torchrun say it
+_DEAD = re.compile(
+    r"^\[rank: (\d+)\] Child process with PID \d+ terminated with code (-?\d+)|Root Cause \(first observed failure\):\n"
+    r"\[\d+\]:\n(?:  (?!rank)[^\n]*\n)*  rank +: (\d+)[^\n]*\n  exitcode +: (-?\d+)",
+    re.MULTILINE,
+)
 _WORDS = {
     "SIGSEGV": "segmentation fault",
     "SIGBUS": "bus error, often a full /dev/shm",
@@ -36,6 +48,8 @@ _BY_SHELL = {
     128 + getattr(signal, name): name for name in ("SIGKILL", "SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
 }
 
+#: in an attempt's folder: the pids of those that have done a fit, a line each
+TRAINED = "trained"
 #: how the reason of a run begins that ended with 0 before its training did
 TRAINING, STOPPED = "training", " stopped before its end"
 _STAGES = {"validate": "validation", "test": "test", "predict": "prediction"}
@@ -67,7 +81,8 @@ class Ending(NamedTuple):
     `why`: a request of ours that names a fault, as --stop-on-nan makes it, is no user's wish: the run has failed.
     `error`, `outcome` ("completed", "failed", "running") and `note` (why it completed before its time, as by early
     stopping) are what the trainer itself noted in `outcome.json`; see `with_word`. `stage`: what it was at (fit, test);
-    `trained`: a fit had been done before; `place`: where it was, in words.
+    `trained`: a fit had been done before; `another`: by another process than the one that says this, which is not the
+    command's own; `uncaught`: the exception ended the program; `place`: where it was, in words.
     """
 
     exit_code: int | None = None
@@ -82,6 +97,8 @@ class Ending(NamedTuple):
     note: str = ""
     stage: str = ""
     trained: bool = False
+    another: bool = False
+    uncaught: bool = False
     place: str = ""
 
 
@@ -104,17 +121,30 @@ def explain(ending: Ending, tail: str) -> tuple[str, str | None]:
 def _by_itself(ending: Ending) -> tuple[str, str | None]:
     """Exit code 0: completed, unless the last that the trainer said of its training is that it was not done.
 
-    So ends a script that leaves amid a fit, or that catches what the fit raised and goes on to its end.
+    So ends a script that leaves amid a fit, or that catches what the fit raised and goes on to its end. One whose own
+    child did so, as of a search that kills its bad trials, knows of it: if others of its children trained, it is done.
     """
     if ending.outcome not in ("running", "failed"):
         early = ending.note if ending.outcome == "completed" else ""
         return "completed", _cut(one_line(early)) or None
-    text = _STAGES.get(ending.stage, TRAINING)
+    text = _STAGES.get(ending.stage, f"another {TRAINING}" if ending.another else TRAINING)
+    code = "" if ending.exit_code is None else ", exit code 0"
     if ending.outcome == "failed":
-        text += f" failed{ending.place}, exit code 0: {name_error(ending.error) or 'it did not say of what'}"
+        text = text if ending.stage else "the script"
+        text += f" failed{ending.place}{code}: {name_error(ending.error) or 'it did not say of what'}"
     else:
-        text += f"{STOPPED}{ending.place}, exit code 0"
-    return ("completed", _cut(f"trained; then {text}")) if ending.trained else ("failed", _cut(text))
+        text += f"{STOPPED}{ending.place}{code}"
+    done = ending.trained or ending.another
+    return ("completed", _cut(f"trained; then {text}")) if done else ("failed", _cut(text))
+
+
+def by_word(ending: Ending) -> tuple[str, str | None] | None:
+    """Status and reason where nobody saw how the command ended, by what the trainer said; None if it told of no end."""
+    if ending.outcome not in ("completed", "failed"):
+        return None
+    if ending.outcome == "completed" or ending.another or (ending.trained and not ending.uncaught):
+        return _by_itself(ending)
+    return "failed", name_error(ending.error) or "failed"
 
 
 def _stopped(ending: Ending) -> str:
@@ -129,8 +159,9 @@ def _from_signal(ending: Ending, killer: str, tail: str) -> str:
     text = f"killed by {killer}" + (f" ({words})" if words else "")
     if ending.exit_code is not None:
         text = f"exit code {ending.exit_code}: {text}"
-    if killer == "SIGKILL":
-        return text  # it had no last word, whatever its log ends with
+    if killer == "SIGKILL":  # it had no last word, whatever its log ends with; but a launcher kills itself so
+        dead = _dead_rank(tail)
+        return f"{text}: {one_line(ending.error) if ending.error.startswith('rank ') else dead}" if dead else text
     if ending.outcome == "completed":
         return f"{text} after it had said that it was done"
     if killer == "SIGABRT" and (kind := kind_of(tail)):  # by NCCL's watchdog, or C++ without a handler
@@ -143,21 +174,63 @@ def _from_signal(ending: Ending, killer: str, tail: str) -> str:
 
 def _from_error(ending: Ending, tail: str) -> str:
     chain = [one_line(ending.error)] if ending.error else exceptions(tail)
+    if chain and _PEER.search(chain[-1]):
+        chain = [_cause(tail) or chain[-1]]
     last = chain[-1] if chain else ""
     kind, line = kind_of("\n".join(chain) if chain else tail[-4096:]) or (f"exit code {ending.exit_code}", "")
-    if kind == WORKER and ending.evidence:
+    if ending.evidence and (kind == WORKER or last.endswith("was killed by SIGKILL")):
         return f"{HOST_MEMORY}: {'; '.join(ending.evidence)}; {last or line}"
     return f"{kind}: {last or line}" if last or line else kind
 
 
-def with_word(ending: Ending, outcome: record.Tree | None, metrics: str) -> Ending:
-    """`ending` with what the trainer itself noted. `metrics`: its last record tells where it was if it didn't."""
-    word = record.text(outcome, "outcome")
+def _cause(tail: str) -> str:
+    """What became of the rank that others complain of: its exception, or how it died; "" if that is unknown."""
+    found = (f"rank {rank}: {one_line(said)}" for rank, said in _OF_RANK.findall(tail) if not _PEER.search(said))
+    return next(found, "") or _dead_rank(tail)
+
+
+def _dead_rank(tail: str) -> str:
+    """Which rank went first and how, as its launcher says in the log; "" if none does."""
+    found = next(reversed(list(_DEAD.finditer(tail))), None)
+    if found is None:
+        return ""
+    rank, code = found[1] or found[3], int(found[2] or found[4])
+    if code >= 0:
+        return f"rank {rank} ended with exit code {code}"
+    try:
+        return f"rank {rank} was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"rank {rank} was killed by signal {-code}"
+
+
+def with_word(ending: Ending, outcome: record.Tree | None, folder: str, child: int | None) -> Ending:
+    """`ending` with what the trainer itself noted. `folder`: the attempt's; `child`: the pid of the command itself.
+
+    Where it did not say at which step it was, the last record of the metrics does. A test that is done after a fit that
+    is not leaves the word to the fit.
+    """
+    fit = outcome.get("fit") if outcome is not None else None
+    if isinstance(fit, dict) and (ending.exit_code == 0 or record.text(outcome, "outcome") == "completed"):
+        outcome = fit  # where the program failed of something later, that is what is told
+    word, pid = record.text(outcome, "outcome"), record.whole(outcome, "pid")
+    metrics = os.path.join(folder, "..", "..", "metrics.jsonl")
     return ending._replace(
         error=record.text(outcome, "error"), outcome=word, note=record.text(outcome, "note"),
         stage=record.text(outcome, "stage"), trained=outcome is not None and outcome.get("trained") is True,
+        another=pid not in (None, child) and not _of_rank(outcome) and _has_trained_beside(folder, pid),
+        uncaught=outcome is not None and outcome.get("uncaught") is True,
         place=_place(outcome, metrics) if word in ("running", "failed") else "",
     )  # fmt: skip
+
+
+def _of_rank(outcome: record.Tree | None) -> bool:
+    """Whether one of several ranks says it: of the very training that the others are at."""
+    return record.text(outcome, "error").startswith("rank ")
+
+
+def _has_trained_beside(folder: str, pid: int) -> bool:
+    """Whether another process of the attempt than `pid` has done a fit: each that has left its pid there."""
+    return any(line.isdecimal() and line != str(pid) for line in read_tail(os.path.join(folder, TRAINED)).splitlines())
 
 
 def _place(outcome: record.Tree | None, metrics: str) -> str:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from mlhub.store.runs import Run
     from mlhub.store.store import Store
 
+#: bytes of metrics that are folded before the row is written: for a list, and for who waits for the end. Each fold
+#: looks for marks in all that follows, so that in small parts a file of gigabytes would be read a hundred times.
+_PART, _WHOLE = 1 << 24, 1 << 28
+
 FOLDER_GONE = "its folder was removed"
 
 #: who reads waits no longer for somebody who hangs while writing; what can't be written now is shown all the same
@@ -70,7 +74,7 @@ def listed(store: Store, run: Run, found: dict[int, Run]) -> Run:
 def refresh(store: Store, run: Run) -> Run:
     """The run as it is now, its summary folded up to the last whole record."""
     run = settle(store, run) if run.active else run
-    while not run.summary_done and (folded := fold_summary(store, run)) is not None:
+    while not run.summary_done and (folded := fold_summary(store, run, _WHOLE)) is not None:
         run = folded
     return run
 
@@ -271,14 +275,14 @@ def _take_captured(store: Store, run: Run, paths: RunPaths) -> None:
             store.set_config(run, with_arguments(found, argv))
 
 
-def fold_summary(store: Store, run: Run) -> Run | None:
-    """`run` with the next part of its metrics folded into its summary; None when there was nothing new."""
+def fold_summary(store: Store, run: Run, limit: int = _PART) -> Run | None:
+    """`run` with the next `limit` bytes or so of its metrics folded into its summary; None: there was nothing new."""
     paths = store.home.run(run.id)
     if run.kind == "command" or not run.config:
         _take_captured(store, run, paths)
     whole = take_in(paths, run)
     try:
-        summary, offset = summarise(paths.metrics, run.summary, run.summary_offset)
+        summary, offset = summarise(paths.metrics, run.summary, run.summary_offset, limit)
         if not run.active and offset == run.summary_offset == 0:  # of a rebuilt row: its metrics may be compacted
             summary = _of_archive(paths) or summary
     except OSError:  # one folder that can't be read must not cost the list of all

@@ -275,7 +275,7 @@ class Supervisor:
                 self.request is not None, tree["forced"], tuple(tree["evidence"]),
                 why=self.request.why if self.request else "",
             )  # fmt: skip
-            ending = reason.with_word(ending, outcome, os.path.join(self.run_dir, "metrics.jsonl"))
+            ending = reason.with_word(ending, outcome, self.folder, self.child)
             plain = ending.exit_code == 0 or ending.ours
             return reason.explain(
                 ending, "" if plain else reason.read_tail(record.text(self.launch, "log"), self.log_start)

@@ -256,19 +256,18 @@ def find_orphans_of(paths: RunPaths, attempt: int) -> list[int]:
 
 def _by_outcome(folder: AttemptPaths, known: Evidence, orphans: tuple[int, ...] = ()) -> Verdict | None:
     """The trainer's own word on how it ended, if it is about this very start; None without one."""
-    outcome = record.read_outcome(str(folder.root.parent.parent), known.token)
-    word, ended = record.text(outcome, "outcome"), record.real(outcome, "time")
-    if word not in ("completed", "failed"):
-        return None
-    from mlhub.runner.reason import name_error
+    from mlhub.runner.reason import Ending, by_word, with_word
 
-    error = name_error(record.text(outcome, "error"))
-    early = name_error(record.text(outcome, "note"))
+    outcome = record.read_outcome(str(folder.root.parent.parent), known.token)
+    found = by_word(with_word(Ending(), outcome, str(folder.root), known.child[0] if known.child else None))
+    if found is None:
+        return None
+    (status, reason), ended = found, record.real(outcome, "time")
     witness = "by the trainer's own record; its supervisor was killed"
     return _verdict(
         known,
-        word,
-        reason=f"{error or 'failed'} ({witness})" if word == "failed" else f"{early} ({witness})" if early else witness,
+        status,
+        reason=f"{reason} ({witness})" if reason else witness,
         ended_at=record.timestamp(ended) if ended is not None and 0 < ended < 1 << 34 else None,
         orphans=orphans,
     )

@@ -11,12 +11,13 @@ import os
 import platform
 import sys
 from itertools import islice
+from urllib.parse import unquote
 
 from mlhub_capture import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeGuard
 
 _DEEPEST = 8
 _LONGEST = 2000
@@ -134,8 +135,41 @@ def trainer_settings(trainer: Any) -> dict[str, Any]:
 
 def log_folders(trainer: Any) -> list[str]:
     """Where its loggers write: what is there is this run, and an import leaves it out."""
-    found = [getattr(logger, "log_dir", None) for logger in trainer.loggers]
-    return [os.path.abspath(folder) for folder in found if isinstance(folder, (str, os.PathLike))][:_MOST]
+    found = [_log_folder(logger) for logger in trainer.loggers]
+    return [os.path.abspath(folder) for folder in (*found, *tracker_folders()) if _is_path(folder)][:_MOST]
+
+
+def _log_folder(logger: Any) -> Any:
+    """That of one; of MLflow's by the parts it was made of. Nothing is asked that would make a run on a server."""
+    known = vars(logger)
+    uri, run = known.get("_tracking_uri"), known.get("_run_id")
+    if isinstance(uri, str) and isinstance(run, str) and uri.startswith("file:"):
+        return os.path.join(_local(uri), str(known.get("_experiment_id")), run)
+    experiment = known.get("_experiment")
+    folder = getattr(experiment, "dir", None)  # wandb's: files/ in the run's
+    return os.path.dirname(folder) if _is_path(folder) else getattr(logger, "log_dir", None)
+
+
+def tracker_folders() -> list[str]:
+    """Where the runs of wandb and MLflow write that are open now in this process; neither is imported for it."""
+    found = []
+    folder = getattr(getattr(sys.modules.get("wandb"), "run", None), "dir", None)
+    if _is_path(folder):
+        found.append(os.path.dirname(folder))
+    active = getattr(sys.modules.get("mlflow"), "active_run", None)
+    run = active() if active is not None else None
+    uri = getattr(getattr(run, "info", None), "artifact_uri", None)  # artifacts/ in the run's
+    if isinstance(uri, str) and (uri.startswith("file:") or "://" not in uri):
+        found.append(os.path.dirname(_local(uri)))
+    return [os.path.abspath(folder) for folder in found]
+
+
+def _local(uri: str) -> str:
+    return unquote(uri[len("file:") :]) if uri.startswith("file:") else uri
+
+
+def _is_path(value: Any) -> TypeGuard[str | os.PathLike[str]]:
+    return isinstance(value, (str, os.PathLike))
 
 
 def optimizers(trainer: Any) -> list[dict[str, Any]]:

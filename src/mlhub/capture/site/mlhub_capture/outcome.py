@@ -1,15 +1,21 @@
 """What a training says of its own end, in `outcome.json`: running, completed or failed, at which step of how many.
 
 The second witness beside the exit record: it decides where the supervisor was killed, and it is heard where a program
-ends with 0 amid its training. The last fit counts; a test or prediction after a fit that was done does not undo it
-(`trained`). Not the place where an end gets its words (`mlhub.runner.reason`).
+ends with 0 amid its training. The last fit counts; a test or prediction after it does not undo one that was done
+(`trained`), nor one that was not (`fit`). Each process that has done a fit leaves its pid, whichever is the one that
+writes: a search whose last trial is killed has trained. Not the place where an end gets its words
+(`mlhub.runner.reason`).
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import math
 import os
+import re
+import signal
 import time
 import weakref
 
@@ -21,12 +27,18 @@ if TYPE_CHECKING:
 
 #: Trainers that have begun; weakly: a model may fill a GPU
 _begun: list[Any] = []
+#: what gloo and NCCL say where another rank has gone: it is not the cause
+_PEER = re.compile(r"by peer|remote (?:worker|process|peer)|ncclRemoteError|Broken pipe|Socket Timeout")
+_DEATH_SECONDS = 2.0
+#: how long the program that is done waits for the ranks it has started to say how they end
+_RANKS_SECONDS = 10.0
+_awaited: list[Any] = []
 
 
 def begin(trainer: Any) -> None:
     """A stage of a Trainer begins. One within another's, as of a callback that tests amid a fit, has no say."""
     if not _within_another(trainer):
-        tell("running", stage=_stage(trainer), of=0)
+        tell("running", stage=_stage(trainer), of=0, begins=True)
     _begun[:] = [known for known in _begun if known() is not None and known() is not trainer] + [weakref.ref(trainer)]
 
 
@@ -49,12 +61,62 @@ def fail(trainer: Any, error: BaseException) -> None:
     """An exception has ended a stage. That of Optuna's pruning is a wish, as early stopping is one."""
     if _within_another(trainer):
         return
-    place = {"stage": _stage(trainer), "step": trainer.global_step}
-    if any(kind.__name__ == "TrialPruned" for kind in type(error).__mro__):
+    spawned = type(error).__module__ == "torch.multiprocessing.spawn"  # this process has taken no step itself
+    place: dict[str, Any] = {"stage": _stage(trainer), "step": None if spawned else trainer.global_step}
+    if is_pruning(error):
         if trainer.is_global_zero:
             tell("completed", note=f"pruned at step {trainer.global_step}", **place)
         return
-    tell("failed", record.describe_error(error), rank=trainer.global_rank, **place)
+    dead = _died(trainer, error)
+    tell("failed", dead or record.describe_error(error), rank=0 if dead else trainer.global_rank, **place)
+
+
+def is_pruning(error: BaseException) -> bool:
+    """Whether it is Optuna's wish that a trial ends."""
+    return any(kind.__name__ == "TrialPruned" for kind in type(error).__mro__)
+
+
+def await_ranks(trainer: Any) -> None:
+    """At the end of the program wait for the ranks it has started: one may fail when this one is done already."""
+    started = getattr(trainer.strategy.launcher, "procs", None)
+    if started and not any(known is started for known in _awaited):
+        _awaited.append(started)
+        atexit.register(_await, started, os.getpid())
+
+
+def _await(started: list[Any], pid: int) -> None:
+    until = time.monotonic() + _RANKS_SECONDS
+    while os.getpid() == pid and _read().get("outcome") == "completed" and time.monotonic() < until:
+        if all(process.poll() is not None for process in started):
+            return
+        time.sleep(0.02)
+
+
+def _died(trainer: Any, error: BaseException) -> str:
+    """Which rank that this process has started died first, if that is what `error` complains of; "" if none is seen.
+
+    A peer's socket closes a moment before it can be waited for.
+    """
+    started = getattr(trainer.strategy.launcher, "procs", None)
+    if not started or not _PEER.search(str(error)):
+        return ""
+    until = time.monotonic() + _DEATH_SECONDS
+    while time.monotonic() < until:
+        for place, process in enumerate(started, trainer.global_rank + 1):
+            code = process.poll()
+            if code is not None:
+                return f"rank {place} {_ended(code)}"
+        time.sleep(0.02)
+    return ""
+
+
+def _ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
 
 
 def leave(trainer: Any) -> None:
@@ -65,25 +127,56 @@ def leave(trainer: Any) -> None:
 
 def tell(
     outcome: str, error: str = "", note: str = "", rank: int = 0, stage: str = "", step: int | None = None,
-    of: int | None = None,
+    of: int | None = None, begins: bool = False,
 ) -> None:  # fmt: skip
-    """Write it. Of several ranks that fail, the first one's word stands: the others fail of it.
+    """Write it. Of several ranks that fail, the first one's word stands: the others fail of it, or don't see it.
 
     `stage`: fit, validate, test, predict; "" for what comes outside. `of`: the steps there are; None is as told before.
+    `begins`: a new stage, which what became of the last one does not concern.
     """
+    if outcome == "completed" and stage == "fit":
+        with contextlib.suppress(OSError):
+            record.leave_pid("trained")
     if rank == 0 and not record.owns():
         return
     token, old = os.environ.get("MLHUB_RUN_TOKEN", ""), _read()
     error = f"rank {rank}: {error}" if rank and error else error
-    if outcome == old.get("outcome") == "failed" and (old.get("pid") != os.getpid() or old.get("error") == error):
+    if not begins and old.get("outcome") == "failed" and _stands(old, outcome, error):
         return
     if of is None and old.get("stage") == stage:
         of = old.get("of")
     record.write("outcome.json", {
         "outcome": outcome, "error": error[:2000], "note": note[:500], "stage": stage, "step": step, "of": of or None,
         "trained": outcome == "completed" if stage == "fit" else old.get("trained") is True,
+        "fit": None if stage == "fit" else _not_done(old),
         "attempt": record.attempt(), "token": token, "time": time.time(), "pid": os.getpid(),
     })  # fmt: skip
+
+
+def _not_done(old: dict[str, Any]) -> Any:
+    """What was told of the last fit if it was not done; None if it was, or there was none."""
+    if old.get("stage") != "fit":
+        return old.get("fit")
+    kept = {name: old.get(name) for name in ("outcome", "error", "stage", "step", "of", "pid")}
+    return kept if old.get("outcome") in ("running", "failed") else None
+
+
+def _stands(old: dict[str, Any], outcome: str, error: str) -> bool:
+    """Whether a failure that was told before is to stay."""
+    if old.get("pid") == os.getpid():
+        return outcome == "failed" and (old.get("error") == error or bool(_PEER.search(error)))
+    said = str(old.get("error"))
+    if outcome != "failed":
+        return said.startswith("rank ")  # of this stage; another program's is over
+    return not _PEER.search(said) or bool(_PEER.search(error))
+
+
+def crash(error: str, rank: int) -> None:
+    """An exception that nobody caught ends this program. What it was told of already keeps its place."""
+    tell("failed", error, rank=rank)
+    old = _read()
+    if old.get("outcome") == "failed" and old.get("pid") == os.getpid():
+        record.write("outcome.json", {**old, "uncaught": True})
 
 
 def _read() -> dict[str, Any]:

@@ -41,6 +41,7 @@ class _State:
     """Of this process."""
 
     owner = 0  # pid that holds the lock; a fork has another
+    former = 0  # pid that held it; a fork may train at the same time, and is not to be first
     lock = -1
     writer: Any = None
     watched = None  # the script's own writer
@@ -75,8 +76,8 @@ def owns() -> bool:
     """Whether this process is the one that writes."""
     if _state.owner == os.getpid():
         return True
-    if _state.owner:  # a fork of the one that does: what it inherited is not its own
-        _state.owner, _state.writer, _state.lock = 0, None, -1
+    if _state.owner or _state.former not in (0, os.getpid()):  # a fork of one that does or did
+        return False
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         fd = os.open(os.path.join(attempt_dir(), "capture.lock"), flags, 0o600)
@@ -119,7 +120,7 @@ def release() -> None:
     if _state.writer is not None:
         _state.writer.close()
     os.close(_state.lock)
-    _state.owner, _state.writer, _state.lock = 0, None, -1
+    _state.owner, _state.former, _state.writer, _state.lock = 0, os.getpid(), None, -1
 
 
 def log(values: dict[str, Any], step: int, epoch: int | None = None) -> None:
@@ -186,8 +187,16 @@ def tell(**facts: Any) -> None:
     """Put facts into capture.json, beside those it has."""
     if owns():
         clean = load_light("redact").redact_tree(facts)
-        _state.known.update({"version": 1, "attempt": attempt(), **clean})
+        _state.known = {**_told_before(), **_state.known, "version": 1, "attempt": attempt(), **clean}
         write("capture.json", _state.known)
+
+
+def _told_before() -> dict[str, Any]:
+    """What another process of this attempt has told: a spawned rank, a training before this one."""
+    if _state.known.get("version"):
+        return {}
+    tree = _read_told()
+    return tree if tree.get("attempt") == attempt() else {}
 
 
 def tell_logs(folders: list[str]) -> None:
@@ -225,6 +234,16 @@ def tell_checkpoint(line: dict[str, Any]) -> None:
     fd = os.open(os.path.join(run_dir(), "checkpoints.jsonl"), flags, 0o600)
     try:
         os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
+def leave_pid(name: str) -> None:
+    """Append this process's pid to a file of the attempt's folder, whichever process is the one that writes."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(os.path.join(attempt_dir(), name), flags, 0o600)
+    try:
+        os.write(fd, b"%d\n" % os.getpid())
     finally:
         os.close(fd)
 
@@ -284,6 +303,8 @@ def describe_error(error: BaseException) -> str:
         kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else kind.__module__ + "." + kind.__qualname__
     )
     lines = str(error).strip().splitlines()
+    if kind.__name__ == "ProcessRaisedException" and len(lines) > 1:  # of torch's spawn: another process's traceback
+        return f"rank {getattr(error, 'error_index', '?')}: {lines[-1][:500]}"
     return f"{name}: {lines[0][:500]}" if lines else name
 
 

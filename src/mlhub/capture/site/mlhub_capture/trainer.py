@@ -75,6 +75,7 @@ class Capture:
         if not trainer.is_global_zero:
             return
         outcome.begin(trainer)
+        outcome.await_ranks(trainer)
         record.tell(package=self.package, metrics=True)  # they come from us: no file of a logger is to be followed
         told = {"parameters": facts.hyperparameters(trainer, pl_module), "trainer": facts.trainer_settings(trainer)}
         told["versions"] = facts.versions("lightning", "pytorch_lightning")
@@ -124,12 +125,8 @@ class Capture:
             outcome.leave(trainer)
             return
         stopping.save_after_failure(trainer)
-        said = record.describe_error(exception)
         if trainer.is_global_zero:
-            record.tell(exception={
-                "error": said, "message": str(exception)[:4000], "traceback": record.last_frames(exception, 20),
-                "step": trainer.global_step, "epoch": trainer.current_epoch, "time": time.time(),
-            })  # fmt: skip
+            record.tell_exception(exception, trainer.global_step, trainer.current_epoch)
         outcome.fail(trainer, exception)
 
 
@@ -314,4 +311,4 @@ def _observe_crashes() -> None:
 @guarded
 def _crashed(kind: type[BaseException], error: BaseException) -> None:
     rank = int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
-    outcome.tell("failed", record.describe_error(error), rank=rank)
+    outcome.crash(record.describe_error(error), rank)
