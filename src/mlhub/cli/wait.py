@@ -292,7 +292,6 @@ def _tell_paused(waiting: Waiting, told: frozenset[str]) -> frozenset[str]:
 
 
 def _names(waiting: Waiting) -> str:
-    from mlhub.text import one_line
+    from mlhub.text import first_few, one_line
 
-    names = [one_line(run.name) for run in waiting.left.values()]
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return first_few([one_line(run.name) for run in waiting.left.values()], 5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlhub.compare.render import metric_text
-from mlhub.text import one_line
+from mlhub.text import first_few, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,10 +63,9 @@ def _seeds(found: Comparison, lead: Metric | None, together: Mapping[str, Sequen
 
 
 def _named(names: Sequence[str]) -> str:
-    some = list(names[:_NAMED])
-    if len(names) > _NAMED:
-        return f"{', '.join(some)} and {len(names) - _NAMED} more"
-    return f"{', '.join(some[:-1])} and {some[-1]}" if len(some) > 1 else some[0]
+    if len(names) > _NAMED or len(names) == 1:
+        return first_few(names, _NAMED)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 #: of one run, and of several

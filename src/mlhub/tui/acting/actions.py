@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from textual import work
 
 from mlhub.errors import MlhubError
-from mlhub.text import duration, one_line, seconds_between
+from mlhub.text import duration, first_few, one_line, seconds_between
 from mlhub.tui.acting.doing import Doing, asking, count_words
 
 if TYPE_CHECKING:
@@ -199,8 +199,7 @@ class Acting(Doing):
             return
         folders = [one_line(run.dir) for run in runs]
         self.copy_to_clipboard("\n".join(folders))
-        more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
-        self.top.say(f"copied, if the terminal takes it: {folders[0]}{more}", "info")
+        self.top.say(f"copied, if the terminal takes it: {first_few(folders, 1)}", "info")
 
     # the queue
 
@@ -282,12 +281,11 @@ def _cancelled_with(runs: Sequence[Run], among: Sequence[Run]) -> list[str]:
     found = dependents(runs, among)
     if not found:
         return []
-    names = [one_line(run.name) for run in found[:_NAMED]]
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    names = first_few([one_line(run.name) for run in found], _NAMED)
     on = "it" if len(runs) == 1 else "them"
     one = len(found) == 1
     what = f"{len(found)} waiting " + (f"run depends on {on} and is" if one else f"runs depend on {on} and are")
-    return [f"{what} cancelled: {', '.join(names)}{more}."]
+    return [f"{what} cancelled: {names}."]
 
 
 def _runs(count: int) -> str:

@@ -14,7 +14,7 @@ from mlhub.errors import MlhubError
 from mlhub.runner import record
 from mlhub.runner.kinds import is_hashing
 from mlhub.store.store import Store
-from mlhub.text import duration, one_line, size
+from mlhub.text import duration, first_few, one_line, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,9 +128,8 @@ def where_they_begin(home: Home, runs: Sequence[Run]) -> list[str]:
         some = "Each other training" if anew else "It" if len(runs) == 1 else "Each training"
         lines.append(f"{some} goes on from its last checkpoint.")
     if anew:
-        names = ", ".join(one_line(run.name) for run in anew[:_NAMED])
-        more = f" and {len(anew) - _NAMED} more" if len(anew) > _NAMED else ""
-        lines.insert(0, f"Begins anew, as it has no checkpoint: {names}{more}.")
+        names = first_few([one_line(run.name) for run in anew], _NAMED)
+        lines.insert(0, f"Begins anew, as it has no checkpoint: {names}.")
     if len(ours) < len(runs):
         some = "It" if len(runs) == 1 else "A command"
         lines.append(f"{some} goes on from its checkpoint if it has one; else it begins anew.")
