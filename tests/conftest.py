@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 #: 32 and 33 are the C library's own, and no program can change how it was started with them
 RESERVED_SIGNALS = 1 << 31 | 1 << 32
+
+# in the background of a script, or under nohup, these are ignored, and so they would be by all that a test starts
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 
 #: files that take a minute or more, the longest first: begun late, one of them keeps a single worker busy at the end
