@@ -83,6 +83,12 @@ def test_a_gap_in_a_curve_is_a_gap_in_its_line() -> None:
     assert path[1].count("M") == 2
 
 
+def test_a_long_name_is_cut_above_its_chart() -> None:
+    drawn = charts.draw(Chart("n" * 10_000 + "end", None, [line([1.0, 2.0])], 5), 0).text
+    assert len(re.search(r"<b[^>]*>([^<]*)</b>", drawn)[1]) == 120  # type: ignore[index]
+    assert "nend</b>" in drawn
+
+
 @pytest.mark.parametrize(
     "values",
     [[], [None, None], [5.0], [5.0, 5.0], [0.0, 0.0], [1e-300, 2e-300], [-1e150, 1e150], [1e-12, 1.0], [3.0, None]],

@@ -106,6 +106,14 @@ async def test_without_points_it_says_so():
         assert "nothing here yet" in screen_text(app)
 
 
+async def test_where_no_value_is_a_number_it_says_so():
+    app = Stage()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.query_one(Chart).show([make_curve([np.nan, np.nan], bad=[0, 1])], title="loss")
+        await pilot.pause()
+        assert "every value is NaN or infinite" in screen_text(app)
+
+
 async def test_the_same_again_paints_nothing(painted):
     app = Stage()
     async with app.run_test(size=(60, 12)) as pilot:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mlhub.compare.render import metric_text
 from mlhub.curves.axes import axis_ticks, short, ticks
 from mlhub.report.html import Html, el, line_class
+from mlhub.text import fit_middle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 #: of the drawing, and of its margins, in its own units; `script.js` has the same
 WIDTH, HEIGHT = 540, 280
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 30
+#: letters of a metric's name above its chart; the table of all has it whole
+_NAME = 120
 
 
 class Axes(NamedTuple):
@@ -44,7 +47,12 @@ def draw(chart: Chart, index: int) -> Html:
         if best and best.best
         else ""
     )
-    caption = el("figcaption", el("b", chart.metric + arrow), " ", el("span", about, class_="quiet"))
+    caption = el(
+        "figcaption",
+        el("b", fit_middle(chart.metric, _NAME) + arrow, title=chart.metric),
+        " ",
+        el("span", about, class_="quiet"),
+    )
     label = f"{chart.metric} of {len(chart.lines)} run{'s' * (len(chart.lines) > 1)} by step. {about}"
     axes = _axes(chart)
     body: list[Html] = []

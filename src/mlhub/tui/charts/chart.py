@@ -162,7 +162,7 @@ class Chart(Widget):
         picture = self._make_picture(wide, rows)
         if picture.y is None:
             picture = picture._replace(cells=picture.cells.copy(), inks=picture.inks.copy())  # not the plotter's
-            words = fit(picture.notes[0] if picture.notes else self._empty, wide)
+            words = fit(picture.notes[0] if picture.notes else self._why_empty(), wide)
             start, ink = (wide - width(words)) // 2, self._ink("label")
             for x, letter in enumerate(words, start):
                 picture.cells[rows // 2, x], picture.inks[rows // 2, x] = ord(letter), ink
@@ -250,6 +250,10 @@ class Chart(Widget):
             found[0] = (fit(self._title, max(4, width(self._title) + left)), found[0][1])
             left = max(0, wide - sum(width(text) for text, _ in (*found, *shown)))
         return [*found, (" " * left, look.style("dim", on=on)), *shown]
+
+    def _why_empty(self) -> str:
+        points = any(np.isfinite(curve.series.points.value).any() for curve in self._curves)
+        return self._empty if points or not self._bad() else "every value is NaN or infinite"
 
     def _bad(self) -> list[str]:
         """How many values were no number, and how many infinite."""
