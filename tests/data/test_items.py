@@ -89,7 +89,7 @@ def test_an_image_outside_the_folder_is_refused_with_file_and_line(folder, name)
 
 @pytest.mark.parametrize("captions", [{}, {"en": ()}, {"en": ("",)}, {"en": ("a dog", "  ")}])
 def test_an_empty_caption_is_refused_naming_the_item(folder, captions):
-    line(folder, msgspec.structs.replace(DOG, id="mute", captions=captions))
+    line(folder, msgspec.structs.replace(DOG, id="mute", captions=captions, labels=()))
     with pytest.raises(MlhubError, match=r"items\.jsonl:3: mute: (no|an empty) caption"):
         Dataset.open(folder)
 
