@@ -198,7 +198,7 @@ class Tally:
 
     def facts(self, stamp: tuple[int, int]) -> Facts:
         captions = dict(sorted(self.captions.items(), key=lambda pair: -pair[1]))
-        splits = {split: self.splits[split] for split in SPLITS if split in self.splits}
+        splits: dict[str, int] = {split: self.splits[split] for split in SPLITS if split in self.splits}
         return Facts(*stamp, self.items, self.fingerprint, splits, captions)
 
 
