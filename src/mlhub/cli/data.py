@@ -1,159 +1,182 @@
-"""`mlhub data`: the data sets there are, what is in them, and making the built-in one."""
+"""`mlhub data`: which data sets there are; to register one, and to remove one. Its other commands: `data_*` beside."""
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path  # noqa: TC003 - Typer reads it from the signature
 from typing import Annotated, Any
 
 import typer
 
+from mlhub.cli.data_make import prepare
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mlhub.data.items import Dataset
+    from mlhub.data.registry import State
+    from mlhub.paths import Home
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="""Data sets: list, show, prepare.
+    help="""Data sets: register, look, prepare, check, split, export.
 
 \b
-mlhub data ls             which there are
-mlhub data prepare emoji  make one
+mlhub data ls                      which there are
+mlhub data prepare emoji           make the built-in one
+mlhub data show coco               how to fetch one that is known by name
+mlhub data add birds captions.csv --images photos
+mlhub data prepare birds           its files as JSONL: a run of its own
+mlhub data preview birds           pictures and captions
+mlhub data check birds             every image there, duplicates, leaks
 """,
 )
+
+#: statuses as people read them
+_WORDS = {"raw": "raw only", "changed": "ready, source changed"}
 
 
 @app.command("ls")
 def ls(json: Annotated[bool, typer.Option("--json", help="Print an array as JSON.")] = False) -> int:
-    """List data sets, prepared or not.
+    """List data sets: ready, raw only (to be prepared), preparing, or missing.
 
     \b
     mlhub data ls
+    mlhub data ls --json
     """
     from mlhub.cli.hub import open_home
     from mlhub.cli.out import Column, emit_json, say, table
-    from mlhub.data.prepare import find, known
-    from mlhub.errors import MlhubError
+    from mlhub.data import registry
 
     home = open_home()
-    found = sorted({*known(), *_folders(home.data)})
-    rows: list[dict[str, Any]] = []
-    for name in found:
-        try:
-            rows.append(_summary(find(name, home)) | {"status": "ready"})
-        except MlhubError as error:
-            prepared = home.dataset(name).is_dir()
-            rows.append({"name": name, "status": "broken" if prepared else "missing", "detail": error.message})
+    found = [registry.state(home, name) for name in registry.names(home)]
     if json:
-        emit_json(rows)
+        emit_json([row(home, state) for state in found])
         return 0
-    heads = [Column("name"), Column("status"), Column("items", right=True), Column("folder", flex=True, path=True)]
-    for line in table(heads, [[r["name"], r["status"], str(r.get("items", "–")), r.get("folder", "")] for r in rows]):
+    heads = [
+        Column("name", middle=True, flex=True),
+        Column("status"),
+        Column("kind"),
+        Column("items", right=True),
+        Column("captions", flex=True),
+        Column("size", right=True),
+    ]
+    for line in table(heads, [_cells(state) for state in found]):
         say(line)
-    if any(row["status"] == "missing" for row in rows):
-        say("a missing one is made by: mlhub data prepare NAME")
+    for state in found:
+        if state.status == "broken" or state.detail:
+            say(_detail(state))
+    if any(state.status == "raw" for state in found):
+        say("one that is raw only is made ready by: mlhub data prepare NAME")
+    if any(state.status == "missing" for state in found):
+        say("how to get one that is missing: mlhub data show NAME")
     return 0
 
 
-def _folders(root: Any) -> list[str]:  # noqa: ANN401 - a Path, not imported for a name
-    if not root.is_dir():
-        return []
-    return [entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+def _cells(state: State) -> list[str]:
+    from mlhub.text import size
+
+    facts = state.facts
+    return [
+        state.name,
+        _WORDS.get(state.status, state.status),
+        state.kind or "–",
+        str(facts.items) if facts else "–",
+        ", ".join(f"{language} {count}" for language, count in facts.captions.items()) if facts else "–",
+        size(facts.size + facts.images) if facts else "–",
+    ]
 
 
-def _open(name: str) -> Dataset:
-    from mlhub.cli.hub import open_home
-    from mlhub.data.prepare import find
-
-    return find(name, open_home())
-
-
-def _summary(dataset: Dataset) -> dict[str, Any]:
-    from collections import Counter
-
-    items = dataset.items
-    captions = Counter(language for item in items for language, texts in item.captions.items() for _ in texts)
-    return {
-        "name": dataset.name,
-        "folder": str(dataset.folder),
-        "fingerprint": dataset.fingerprint,
-        "items": len(items),
-        "concepts": len({item.key for item in items}),
-        "categories": len({item.category for item in items} - {""}),
-        "labels": len({label for item in items for label in item.labels}),
-        "splits": dict(Counter(item.split for item in items)),
-        "captions": dict(captions.most_common()),
-    }
-
-
-@app.command("show")
-def show(
-    name: Annotated[str, typer.Argument(metavar="[DATASET]", help="The data set.")] = "emoji",
-    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
-) -> int:
-    """Show what is in a data set: counts, splits, languages, a few items.
-
-    \b
-    mlhub data show emoji
-    """
-    from mlhub.cli.out import emit_json, say
+def _detail(state: State) -> str:
     from mlhub.text import one_line
 
-    dataset = _open(name)
-    summary = _summary(dataset)
-    sample = dataset.items[:: max(1, len(dataset.items) // 5)][:5]
+    return one_line(f"{state.name}: {state.detail}")
+
+
+def row(home: Home, state: State) -> dict[str, Any]:
+    """A data set as JSON."""
+    folder = str(home.dataset(state.name))
+    made: dict[str, Any] = {"name": state.name, "status": state.status, "kind": state.kind, "folder": folder}
+    if state.detail:
+        made["detail"] = state.detail
+    if facts := state.facts:
+        made |= {
+            "items": facts.items,
+            "fingerprint": facts.fingerprint,
+            "splits": facts.splits,
+            "captions": facts.captions,
+            "bytes": facts.size + facts.images,
+        }
+    return made
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Its files or folder, as they were got.")],
+    kind: Annotated[str | None, typer.Option(help="Its form, where it is not recognised.")] = None,
+    images: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the images' paths begin.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("-o", "--option", metavar="OPTION=VALUE", help="How it is read; repeatable.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Over an earlier registration.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what was noted as JSON.")] = False,
+) -> int:
+    """Register a data set. Its form is recognised; nothing is copied, and nothing read to its end.
+
+    Forms: jsonl, csv (and TSV), parquet, coco, karpathy, flickr30k, mirflickr, nuswide, cc3m, aihub, webdataset,
+    huggingface, images.
+
+    \b
+    mlhub data add birds captions.csv --images photos
+    mlhub data add birds table.tsv -o image=file -o caption=beschreibung -o language=de
+    mlhub data add coco ~/coco            a folder as `mlhub data show coco` says
+    mlhub data add coco dataset_coco.json --images ~/coco
+    mlhub data add shards ~/cc3m/*.tar
+    """
+    from mlhub.cli.hub import open_home
+    from mlhub.cli.out import emit_json, say
+    from mlhub.data import registry
+    from mlhub.errors import UsageError
+    from mlhub.text import one_line
+
+    options: dict[str, str] = {}
+    for word in option or []:
+        key, sign, value = word.partition("=")
+        if not sign or not key:
+            raise UsageError(f"-o {word}: not OPTION=VALUE", "Such as -o language=ko")
+        options[key] = value
+    source = registry.add(open_home(), name, paths, kind=kind, images=images, options=options, force=force)
     if json:
-        emit_json(summary | {"sample": sample})
+        emit_json(source)
         return 0
-    for key, value in summary.items():
-        text = ", ".join(f"{word} {count}" for word, count in value.items()) if isinstance(value, dict) else str(value)
-        say(f"{key:<12} {one_line(text)}")
-    say("sample")
-    for item in sample:
-        said = " · ".join(texts[0] for language in ("en", "ko") if (texts := item.captions.get(language)))
-        say(f"  {one_line(item.id):<24} {item.split:<6} {one_line(said)}")
+    say(f"registered {name}: {source.kind}" + (one_line(f", images in {source.images}") if source.images else ""))
+    say(f"make it ready: mlhub data prepare {name}")
     return 0
 
 
-@app.command("prepare")
-def prepare(
-    name: Annotated[str, typer.Argument(metavar="[DATASET]", help="The data set.")] = "emoji",
-    force: Annotated[bool, typer.Option("--force", help="Make it anew, whatever is there.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
+@app.command("rm")
+def rm(
+    name: Annotated[str, typer.Argument(metavar="DATASET", help="The data set.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
 ) -> int:
-    """Make a data set ready, and check its images. One that is whole is left alone.
+    """Forget a data set and remove what mlhub made of it. The files it was made of stay.
 
     \b
-    mlhub data prepare emoji    built from installed packages, no download
+    mlhub data rm birds
     """
     from mlhub.cli.hub import open_home
-    from mlhub.cli.out import emit_json, say
-    from mlhub.data.prepare import check_images, known
-    from mlhub.data.prepare import prepare as make
-    from mlhub.text import one_line
+    from mlhub.cli.out import say
+    from mlhub.data import registry
 
     home = open_home()
-    dataset = make(name, home, _progress, force=force)
-    if name not in known():  # those it makes were checked by the making
-        check_images(dataset, _progress)
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
-    if json:
-        emit_json(_summary(dataset))
-        return 0
-    say(one_line(f"data set {dataset.name}: {len(dataset.items)} items in {dataset.folder}"))
+    if not yes and home.dataset(name).is_dir() and registry.read(home, name) is None and name not in registry.BUILT_IN:
+        from mlhub.errors import UsageError
+
+        raise UsageError(
+            f"data set {name} was put there by hand: to remove it removes the only copy mlhub knows", "Put --yes."
+        )
+    registry.remove(home, name)
+    say(f"removed {name}")
     return 0
 
 
-def _progress(done: int, total: int, what: str) -> None:
-    """One line that is drawn over on a terminal; in a pipe a line at each quarter. A remark has its own line."""
-    from mlhub.text import one_line
-
-    what = one_line(what)
-    if not total:
-        sys.stderr.write(("\r\x1b[K" if sys.stderr.isatty() else "") + f"{what}\n")
-    elif sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{what} {done}/{total}")
-        sys.stderr.flush()
-    elif (4 * done) // total != (4 * (done - 1)) // total:
-        sys.stderr.write(f"{what} {done}/{total}\n")
+app.command("prepare")(prepare)

@@ -64,6 +64,7 @@ class Facts(msgspec.Struct, frozen=True):
     fingerprint: str
     splits: dict[str, int] = {}
     captions: dict[str, int] = {}
+    images: int = 0  # bytes of them when the set was made; 0: nobody looked
 
 
 class About(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -196,10 +197,11 @@ class Tally:
         values = np.sort(np.frombuffer(self.ids, dtype=np.int64)) if self.ids else np.zeros(0, np.int64)
         return set(values[1:][values[1:] == values[:-1]].tolist())
 
-    def facts(self, stamp: tuple[int, int]) -> Facts:
+    def facts(self, stamp: tuple[int, int], images: int = 0) -> Facts:
+        """What was counted, of a file of that size and time."""
         captions = dict(sorted(self.captions.items(), key=lambda pair: -pair[1]))
         splits: dict[str, int] = {split: self.splits[split] for split in SPLITS if split in self.splits}
-        return Facts(*stamp, self.items, self.fingerprint, splits, captions)
+        return Facts(*stamp, self.items, self.fingerprint, splits, captions, images)
 
 
 def stamp(path: Path) -> tuple[int, int]:

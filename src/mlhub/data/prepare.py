@@ -1,25 +1,21 @@
-"""Find a data set in the home, or make it there. Not how one is built: `mlhub.data.emoji`.
+"""Find a data set in the home, or make it there. Not how one is made: `mlhub.data.emoji`, `mlhub.data.convert`.
 
-A set is made in a temporary folder beside its place and renamed when whole, under a lock: two at once are safe, and one
-killed midway leaves a hidden folder that the next one removes.
+A set is made in a folder beside its place and renamed when whole, under a lock: two at once are safe, and one killed
+midway is gone on with (a registered set) or made anew (a built-in one).
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
-import uuid
 from collections.abc import Callable
 
-from mlhub.data import emoji
-from mlhub.data.items import ABOUT, Dataset
+from mlhub.data import emoji, place, registry
+from mlhub.data.items import ABOUT, ITEMS, Dataset, Stored, Tally, stamp, write_about
 from mlhub.errors import MlhubError, NotFoundError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from mlhub.paths import Home
@@ -30,22 +26,31 @@ Progress = Callable[[int, int, str], None]
 _BUILDERS: dict[str, Callable[[Path, Progress], None]] = {"emoji": emoji.build}
 
 
+def _silent(_done: int, _total: int, _text: str) -> None: ...
+
+
 def known() -> tuple[str, ...]:
-    """Names of the data sets that `prepare` can make."""
+    """Names of the data sets that are made of installed packages."""
     return tuple(_BUILDERS)
 
 
 def find(name: str, home: Home) -> Dataset:
-    """The prepared data set of that name. Raises NotFoundError naming the command that makes it."""
-    folder = _folder(name, home)
+    """The prepared data set of that name, in memory. Raises NotFoundError naming the command that makes it."""
+    find_stored(name, home)
+    return Dataset.open(place.folder(home, name))
+
+
+def find_stored(name: str, home: Home) -> Stored:
+    """The prepared data set of that name, unread. Raises NotFoundError naming the command that makes it."""
+    folder = place.folder(home, name)
     if not (folder / ABOUT).is_file():
-        raise _not_prepared(name, folder)
-    dataset = Dataset.open(folder)
-    if dataset.name != name:
+        raise _not_prepared(name, home)
+    stored = Stored.open(folder)
+    if stored.name != name:
         raise MlhubError(
-            f"{folder / ABOUT}: names the data set {dataset.name!r}, and its folder {name!r}", "Give both one name."
+            f"{folder / ABOUT}: names the data set {stored.name!r}, and its folder {name!r}", "Give both one name."
         )
-    return dataset
+    return stored
 
 
 def check(name: str, home: Home) -> None:
@@ -53,28 +58,57 @@ def check(name: str, home: Home) -> None:
 
     A look at two files; what is in a prepared set is read by the training.
     """
-    folder = _folder(name, home)
-    if (folder / ABOUT).is_file():
+    if (place.folder(home, name) / ABOUT).is_file():
         return
     if name not in _BUILDERS:
-        raise _not_prepared(name, folder)
+        raise _not_prepared(name, home)
     emoji.find_packages()
 
 
-def prepare(
-    name: str, home: Home, progress: Progress = lambda _done, _total, _text: None, *, force: bool = False
-) -> Dataset:
-    """The data set of that name, made if it is missing or damaged, or if that is forced.
+def prepare(name: str, home: Home, progress: Progress = _silent, *, force: bool = False) -> Dataset:
+    """The data set of that name for a training, in memory; a built-in one is made if it is missing or damaged.
 
-    A set that mlhub can't make is only found (`check_images` looks into it). Raises MlhubError if it can't be made.
+    A registered one is only found: what a training reads does not change because it was started again.
     """
-    folder = _folder(name, home)
-    if name not in _BUILDERS:
+    return build(name, home, progress, force=force) if name in _BUILDERS else find(name, home)
+
+
+def make(name: str, home: Home, progress: Progress = _silent, *, force: bool = False, skip_bad: bool = False) -> Stored:
+    """The prepared set of that name, made if it is missing, registered anew since, or if that is forced.
+
+    One that mlhub can't make is only found. Raises MlhubError; what was done of a registered set is kept.
+    """
+    if name in _BUILDERS:
+        build(name, home, progress, force=force)
+        return find_stored(name, home)
+    source = registry.read(home, name)
+    if source is None:
         if force:
-            raise MlhubError(f"--force: mlhub did not make data set {name}, and can't", _how(name, folder))
-        return find(name, home)
-    home.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _locked(home.data / f".{name}.lock"):
+            raise MlhubError(f"--force: mlhub did not make data set {name}, and can't", _how(name, home))
+        return find_stored(name, home)
+    from mlhub.data.convert import convert
+
+    with place.locked(home, name):
+        if force or not is_current(name, home):
+            if force:
+                shutil.rmtree(place.making(home, name), ignore_errors=True)
+            convert(home, name, source, progress, skip_bad=skip_bad)
+    return find_stored(name, home)
+
+
+def is_current(name: str, home: Home) -> bool:
+    """Whether a set is prepared, of what it is registered as."""
+    source = registry.read(home, name)
+    try:
+        return source is None or find_stored(name, home).about.source == registry.mark(source)
+    except MlhubError:
+        return False
+
+
+def build(name: str, home: Home, progress: Progress = _silent, *, force: bool = False) -> Dataset:
+    """A built-in set, made if it is missing or damaged, or if that is forced."""
+    folder = place.folder(home, name)
+    with place.locked(home, name):
         if folder.exists() and not force:
             try:
                 dataset = find(name, home)
@@ -83,13 +117,11 @@ def prepare(
                 progress(0, 0, f"data set {name} is damaged and made anew ({error.message})")
             else:
                 return dataset
-        for leftover in home.data.glob(f".{name}.*.tmp"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        _make(name, folder, progress)
+        _make(name, home, progress)
     return Dataset.open(folder)
 
 
-def check_images(dataset: Dataset, progress: Progress = lambda _done, _total, _text: None) -> None:
+def check_images(dataset: Dataset, progress: Progress = _silent) -> None:
     """Raise MlhubError naming the first item whose image is missing or damaged. Reads every image that has a digest."""
     for done, item in enumerate(dataset.items, 1):
         dataset.check_image(item)
@@ -97,46 +129,43 @@ def check_images(dataset: Dataset, progress: Progress = lambda _done, _total, _t
             progress(done, len(dataset.items), "checking images")
 
 
-def _make(name: str, folder: Path, progress: Progress) -> None:
-    temporary = folder.with_name(f".{name}.{uuid.uuid4().hex[:12]}.tmp")
-    temporary.mkdir(mode=0o700)
+def _make(name: str, home: Home, progress: Progress) -> None:
+    folder = place.making(home, name)
     try:
-        _BUILDERS[name](temporary, progress)
-        if folder.exists():  # damaged or not wanted, or we would not be here
-            folder.rename(folder.with_name(f".{name}.{uuid.uuid4().hex[:12]}.old.tmp"))
-        temporary.rename(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        _BUILDERS[name](folder, progress)
+        note_facts(folder)
+        place.swap_in(home, name, folder)
     except OSError as error:
         raise MlhubError(f"data set {name} could not be written: {error}", f"Make room in {folder.parent}.") from error
     finally:
-        for leftover in folder.parent.glob(f".{name}.*.tmp"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process. The file stays: removing it would let two processes hold two locks."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
+def note_facts(folder: Path) -> None:
+    """Have `dataset.json` say what is in the set, so that it can be listed without reading it. Raises OSError."""
+    from msgspec.structs import replace
+
+    stored, tally, size = Stored.open(folder), Tally(), 0
+    for item in stored:
+        tally.add(item)
+        size += os.stat(stored.image_path(item)).st_size
+    write_about(folder, replace(stored.about, facts=tally.facts(stamp(folder / ITEMS), size)))
 
 
-def _folder(name: str, home: Home) -> Path:
-    if not name or name.startswith(".") or "/" in name or "\0" in name:
-        raise MlhubError(f"{name!r} is not the name of a data set", f"Data sets mlhub makes: {', '.join(_BUILDERS)}.")
-    return home.dataset(name)
+def _not_prepared(name: str, home: Home) -> NotFoundError:
+    return NotFoundError(f"data set {name} is not prepared", _how(name, home))
 
 
-def _not_prepared(name: str, folder: Path) -> NotFoundError:
-    return NotFoundError(f"data set {name} is not prepared", _how(name, folder))
+def _how(name: str, home: Home) -> str:
+    from mlhub.data import catalogue
 
-
-def _how(name: str, folder: Path) -> str:
-    if name in _BUILDERS:
+    if name in _BUILDERS or place.source_file(home, name).exists():
         return f"Type: mlhub data prepare {name}"
+    if name in catalogue.NAMES:
+        return f"mlhub data show {name} tells how to fetch it; then: mlhub data add {name} FOLDER"
     return (
-        f"mlhub can't make {name} by itself (only {', '.join(_BUILDERS)}): put {ABOUT}, items.jsonl and the images "
-        f"into {folder}; docs/data.md shows the form."
+        f"Say what it is made of: mlhub data add {name} PATH; or put {ABOUT}, {ITEMS} and the images into "
+        f"{place.folder(home, name)}: docs/data.md shows the form."
     )

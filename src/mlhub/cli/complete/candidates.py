@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlhub.cli.complete.configs import adapters, checkpoints, datasets, files, overrides, presets, projects
+from mlhub.cli.complete.configs import (
+    adapters,
+    checkpoints,
+    data_kinds,
+    data_options,
+    datasets,
+    files,
+    overrides,
+    presets,
+    projects,
+)
 from mlhub.cli.complete.queries import queries
 from mlhub.cli.complete.runs import groups, hosts, keys, listed, metrics, runs, tags
 from mlhub.cli.complete.words import Answer, Word, only
@@ -151,6 +161,8 @@ SOURCES: dict[str, Source] = {
     "PRESET": presets,
     "KEY=VALUE": overrides,
     "DATASET": datasets,
+    "KIND": data_kinds,
+    "OPTION=VALUE": data_options,
     "PROJECT": projects,
     "ADAPTER": adapters,
     "CHECKPOINT": checkpoints,

@@ -129,13 +129,28 @@ def _enumerated(place: Place, key: str) -> Iterable[str]:
 
 def datasets(place: Place, current: str) -> list[Word]:  # noqa: ARG001
     """Those in the home, and those that can be made."""
-    from mlhub.data.prepare import known
+    from mlhub.data.place import names
+    from mlhub.data.registry import BUILT_IN
     from mlhub.settings import Settings
 
-    root = Settings.load().to_home().data
-    there = [name for name in sorted(os.listdir(root)) if not name.startswith(".")] if root.is_dir() else []
-    made = [name for name in known() if name not in there]
+    there = names(Settings.load().to_home())
+    made = [name for name in BUILT_IN if name not in there]
     return [*only(there, "in the home"), *only(made, "to be made: mlhub data prepare")]
+
+
+def data_kinds(place: Place, current: str) -> list[Word]:  # noqa: ARG001
+    """Forms of data sets."""
+    from mlhub.data.formats import KINDS, load
+
+    return [Word(kind, load(kind).title) for kind in KINDS]
+
+
+def data_options(place: Place, current: str) -> list[Word]:  # noqa: ARG001
+    """What `-o` may say of the forms of data sets, one of them or all."""
+    from mlhub.data.formats import KINDS, load
+
+    said = {f"{name}=": about for kind in KINDS for name, about in load(kind).options.items()}
+    return [Word(name, about) for name, about in said.items()]
 
 
 def projects(place: Place, current: str) -> list[Word]:  # noqa: ARG001
