@@ -52,17 +52,18 @@ def write_source(folder: Path, images: int) -> Path:
                 one = folder / "images" / f"one-{number}.jpg"
                 one.write_bytes(b"x" * 1000)
             os.link(one, folder / "images" / "train2014" / name)
-            sentences = [
-                {"tokens": f"a picture of thing {number} seen {k} times".split(), "raw": f"A picture of thing {number} seen {k} times.",
-                 "imgid": number, "sentid": 5 * number + k}
-                for k in range(5)
-            ]  # fmt: skip
+            sentences = [_sentence(number, k) for k in range(5)]
             record = {"filepath": "train2014", "filename": name, "sentids": [5 * number + k for k in range(5)],
                       "imgid": number, "sentences": sentences, "split": "restval" if number % 3 else "train",
                       "cocoid": number}  # fmt: skip
             file.write((", " if number else "") + json.dumps(record))
         file.write('], "dataset": "coco"}')
     return path
+
+
+def _sentence(number: int, k: int) -> dict[str, object]:
+    raw = f"A picture of thing {number} seen {k} times."
+    return {"tokens": raw[:-1].lower().split(), "raw": raw, "imgid": number, "sentid": 5 * number + k}
 
 
 def measure(program: str, *arguments: Path) -> tuple[float, float]:
