@@ -33,7 +33,7 @@ def start(home):
 
 
 def hidden(home):
-    return [path.name for path in home.data.iterdir() if path.name.endswith(".tmp")]
+    return [path.name for path in home.data.iterdir() if path.name.endswith((".tmp", ".preparing"))]
 
 
 def test_emoji_is_known():

@@ -7,7 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from mlhub.cli.data_check import check
+from mlhub.cli.data_export import export
 from mlhub.cli.data_make import prepare
+from mlhub.cli.data_preview import preview
+from mlhub.cli.data_show import show
+from mlhub.cli.data_split import split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,4 +184,5 @@ def rm(
     return 0
 
 
-app.command("prepare")(prepare)
+for _command in (show, preview, prepare, check, split, export):
+    app.command(_command.__name__)(_command)

@@ -70,7 +70,11 @@ def prepare(name: str, home: Home, progress: Progress = _silent, *, force: bool 
 
     A registered one is only found: what a training reads does not change because it was started again.
     """
-    return build(name, home, progress, force=force) if name in _BUILDERS else find(name, home)
+    if name in _BUILDERS:
+        return build(name, home, progress, force=force)
+    if force:
+        raise MlhubError(f"--force: mlhub did not make data set {name}, and can't", _how(name, home))
+    return find(name, home)
 
 
 def make(name: str, home: Home, progress: Progress = _silent, *, force: bool = False, skip_bad: bool = False) -> Stored:
