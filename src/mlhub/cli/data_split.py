@@ -81,9 +81,9 @@ def _deal(
         if together not in ways.BY:
             raise UsageError(f"--by {by}: nothing that can stay together", f"There are {', '.join(ways.BY)}.")
         shares = ways.ratio_of(ratio)
-        return lambda stored: ways.by_ratio(stored, shares, seed or 0, together)  # type: ignore[arg-type]
+        return lambda stored: ways.by_ratio(stored, shares, seed or 0, together)
     if file is not None:
-        return lambda stored: ways.by_file(stored, file, all_as or None)  # type: ignore[arg-type]
+        return lambda stored: ways.by_file(stored, file, all_as or None)
     chosen = _values(values)
     return lambda stored: ways.by_field(stored, field, chosen)
 

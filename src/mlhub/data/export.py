@@ -115,12 +115,13 @@ def _remove(path: Path) -> None:
 
 
 def _write_lines(items: Iterable[Item], path: Path, form: str, delimiter: str) -> int:
-    count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter)
         if form == "csv":
             writer.writerow(_HEAD)
-        for count, item in enumerate(items, 1):
+        count = 0
+        for item in items:
+            count += 1
             if form == "jsonl":
                 file.write(msgspec.json.encode(item).decode() + "\n")
             else:
@@ -160,10 +161,11 @@ def _write_parquet(stored: Stored, items: Iterable[Item], path: Path, *, embed: 
         ("labels", texts), *((name, text) for name in names),
     ])  # fmt: skip
     rows: list[dict[str, Any]] = []
-    count = 0
     with path.open("wb") as file, arrow.parquet.ParquetWriter(file, schema) as writer:
-        for count, item in enumerate(items, 1):
-            row = {"id": item.id, "image": item.image, "labels": list(item.labels)}
+        count = 0
+        for item in items:
+            count += 1
+            row: dict[str, Any] = {"id": item.id, "image": item.image, "labels": list(item.labels)}
             row |= {name: getattr(item, name) for name in names}
             row |= {f"caption_{language}": list(item.captions.get(language, ())) for language in languages}
             if embed:
@@ -192,9 +194,8 @@ def _write_tars(stored: Stored, items: Iterable[Item], folder: Path, name: str, 
     folder.mkdir()
     open_now: dict[str, tarfile.TarFile] = {}
     counts: dict[str, int] = {}
-    count = 0
     try:
-        for count, item in enumerate(items, 1):
+        for item in items:
             number = counts.get(item.split, 0)
             if number % shard == 0:
                 if item.split in open_now:
@@ -210,7 +211,7 @@ def _write_tars(stored: Stored, items: Iterable[Item], folder: Path, name: str, 
     finally:
         for tar in open_now.values():
             tar.close()
-    return count
+    return sum(counts.values())
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 from array import array
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from mlhub.data.items import Item, Stored
     from mlhub.paths import Home
+
+    Dealt = NDArray[Any]
 
 By = Literal["image", "concept", "category", "style"]
 BY: tuple[By, ...] = ("image", "concept", "category", "style")
@@ -47,7 +49,7 @@ def ratio_of(text: str) -> tuple[float, float, float]:
     return train / total, val / total, test / total
 
 
-def by_ratio(stored: Stored, shares: tuple[float, float, float], seed: int, by: By) -> NDArray:  # type: ignore[type-arg]
+def by_ratio(stored: Stored, shares: tuple[float, float, float], seed: int, by: By) -> Dealt:
     """The split of each item, as its place in SPLITS, uint8 [n].
 
     Groups come in the order of a hash of the seed and their first id, and fill train, then val, then test: each within
@@ -73,10 +75,11 @@ def by_ratio(stored: Stored, shares: tuple[float, float, float], seed: int, by: 
     bounds = np.cumsum(shares)[:2] * len(groups)
     dealt = np.empty(count, np.uint8)
     dealt[order] = np.searchsorted(bounds, middle, side="right")
-    return dealt[groups]
+    found: Dealt = dealt[groups]
+    return found
 
 
-def together(columns: list[NDArray]) -> NDArray:  # type: ignore[type-arg]
+def together(columns: list[Dealt]) -> Dealt:
     """Number of the group of each row, from 0: rows that agree in any column, directly or by way of others."""
     import numpy as np
 
@@ -89,14 +92,15 @@ def together(columns: list[NDArray]) -> NDArray:  # type: ignore[type-arg]
             np.minimum.at(least, inverse, labels)
             labels = least[inverse]
         if (labels == before).all():
-            return np.unique(labels, return_inverse=True)[1]
+            numbers: Dealt = np.unique(labels, return_inverse=True)[1]
+            return numbers
 
 
 def _group(item: Item, by: By) -> str:
     return (item.key if by == "concept" else getattr(item, by)) or item.id
 
 
-def by_field(stored: Stored, field: str, values: Mapping[str, Split]) -> NDArray:  # type: ignore[type-arg]
+def by_field(stored: Stored, field: str, values: Mapping[str, Split]) -> Dealt:
     """By what a field of the items says: `values` of it go where they say, all else to train. Raises UsageError."""
     import numpy as np
 
@@ -115,7 +119,7 @@ def by_field(stored: Stored, field: str, values: Mapping[str, Split]) -> NDArray
     return np.frombuffer(bytes(found), np.uint8)
 
 
-def by_file(stored: Stored, path: Path, all_as: Split | None) -> NDArray:  # type: ignore[type-arg]
+def by_file(stored: Stored, path: Path, all_as: Split | None) -> Dealt:
     """By a file of `id SPLIT` lines (tab, comma or blank between), or of ids that are all of one split.
 
     Items it does not name keep theirs. Raises MlhubError for a line that is none, or an id that no item has.
@@ -148,15 +152,11 @@ def _lines(path: Path, all_as: Split | None) -> Iterator[tuple[str, Split]]:
         split = split.strip()
         if split not in SPLITS:
             raise MlhubError(f"{path}:{number}: not an id and a split", f"Splits are {', '.join(SPLITS)}.")
-        yield name.strip().strip('"'), split  # type: ignore[misc]  # it is one of them
+        yield name.strip().strip('"'), split
 
 
 def apply(
-    home: Home,
-    name: str,
-    deal: Callable[[Stored], NDArray],
-    *,
-    dry: bool = False,  # type: ignore[type-arg]
+    home: Home, name: str, deal: Callable[[Stored], Dealt], *, dry: bool = False
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Give the items of a set new splits: the counts before and after. Raises MlhubError; then nothing has changed."""
     if name in _FIXED:
@@ -168,7 +168,7 @@ def apply(
         stored = find_stored(name, home)
         before = stored.facts().splits
         dealt = deal(stored)
-        after = {split: int((dealt == number).sum()) for number, split in enumerate(SPLITS)}
+        after: dict[str, int] = {split: int((dealt == number).sum()) for number, split in enumerate(SPLITS)}
         after = {split: count for split, count in after.items() if count}
         if not after.get("train"):
             raise MlhubError("no item would be left to train on", "Choose other shares or values.")

@@ -1,0 +1,1 @@
+"""Every form of data sets: a small sample, true to form, and hostile ones."""
