@@ -125,14 +125,14 @@ def add(
     force: Annotated[bool, typer.Option("--force", help="Over an earlier registration.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was noted as JSON.")] = False,
 ) -> int:
-    """Register a data set. Its form is recognised; nothing is copied, and nothing read to its end.
+    """Register a data set. Its form is recognised; nothing is copied or read to its end.
 
     Forms: jsonl, csv (and TSV), parquet, coco, karpathy, flickr30k, mirflickr, nuswide, cc3m, aihub, webdataset,
     huggingface, images.
 
     \b
     mlhub data add birds captions.csv --images photos
-    mlhub data add birds table.tsv -o image=file -o caption=beschreibung -o language=de
+    mlhub data add birds t.tsv -o image=file -o caption=titel -o language=de
     mlhub data add coco ~/coco            a folder as `mlhub data show coco` says
     mlhub data add coco dataset_coco.json --images ~/coco
     mlhub data add shards ~/cc3m/*.tar

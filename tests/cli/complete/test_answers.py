@@ -232,7 +232,7 @@ def test_nothing_heavy_is_loaded_for_an_answer(filled: Path) -> None:
 
 #: words that are the user's own: nobody can know them
 FREE = frozenset((
-    "NAME", "N", "SECONDS", "DAYS", "TEXT", "REASON", "BRANCH",
+    "NAME", "N", "SECONDS", "DAYS", "TEXT", "REASON", "BRANCH", "LANGUAGE", "LABEL", "SEED", "SHARES", "VALUES",
 ))  # fmt: skip
 
 

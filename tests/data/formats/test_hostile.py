@@ -80,7 +80,8 @@ def test_a_table_without_a_column_of_images_says_how_to_name_it(home, tmp_path):
         make("set", home)
     assert "-o image=COLUMN" in caught.value.hint
     draw(tmp_path / "x.png")
-    registry.add(home, "set", [tmp_path / "t.csv"], options={"image": "datei", "caption": "beschreibung", "language": "de"}, force=True)  # fmt: skip
+    said = {"image": "datei", "caption": "beschreibung", "language": "de"}
+    registry.add(home, "set", [tmp_path / "t.csv"], options=said, force=True)
     assert next(iter(make("set", home))).captions == {"de": ("Hund",)}
 
 

@@ -134,6 +134,10 @@ def _sections(place: Place, current: str) -> Iterable[Word]:
     return listed(place, current, lambda *_: only(SECTIONS))
 
 
+def _parts(place: Place, current: str) -> Iterable[Word]:
+    return listed(place, current, lambda *_: only(("images", "duplicates", "leaks", "captions")))
+
+
 def _choices(kind: str, place: Place, current: str) -> Iterator[Word]:
     """`best|last|FILE`: words as they are, and what the ones in capitals stand for."""
     for part in kind.split("|"):
@@ -162,6 +166,9 @@ SOURCES: dict[str, Source] = {
     "KEY=VALUE": overrides,
     "DATASET": datasets,
     "KIND": data_kinds,
+    "SPLIT": lambda *_: only(("train", "val", "test")),
+    "PARTS": _parts,
+    "FIELD": lambda *_: only(("image", "concept", "category", "style", "label")),
     "OPTION=VALUE": data_options,
     "PROJECT": projects,
     "ADAPTER": adapters,

@@ -5,7 +5,6 @@ What is broken is named by line and column: yajl tells how far it came, and a se
 
 from __future__ import annotations
 
-import io
 import re
 from typing import Any
 
@@ -22,11 +21,10 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 
 
-class _Counted(io.RawIOBase):
+class _Counted:
     """The bytes of a file without a byte-order mark, counted as they are read."""
 
     def __init__(self, file: BinaryIO, reading: Reading | None) -> None:
-        super().__init__()
         self._file, self._reading = file, reading
         if file.read(3) != b"\xef\xbb\xbf":
             file.seek(0)
