@@ -11,7 +11,7 @@ from mlhub.data.items import About, Item, write_items
 from tests.conftest import Cli
 from tests.data.conftest import draw
 
-HOSTILE = "<script>alert(1)</script> [red]x[/red] \u202e" + "long " * 300
+HOSTILE = "<script>alert(1)</script> [red]x[/red] \u202e" + "long " * 299 + "long"
 
 
 @pytest.fixture
@@ -21,10 +21,9 @@ def pets(cli: Cli):
     for number in range(30):
         draw(folder / f"{number}.png", number, (30 + number, 20))
         said = HOSTILE if number == 1 else f"pet {number}"
-        items.append(
-            Item(f"p{number}", f"{number}.png", {"en": (said,), "ko": ("개",)}, labels=("dog",) if number % 2 else ("cat",),
-                 split="train" if number < 25 else "test")
-        )  # fmt: skip
+        labels = ("dog",) if number % 2 else ("cat",)
+        split = "train" if number < 25 else "test"
+        items.append(Item(f"p{number}", f"{number}.png", {"en": (said,), "ko": ("개",)}, labels, split=split))
     write_items(folder, About("pets"), tuple(items))
     return folder
 
@@ -70,7 +69,7 @@ def test_preview_pages_and_says_how_to_see_the_next(cli: Cli, pets) -> None:
     assert narrow(first.stdout)
     assert "page 1 of 3, 30 items; the next: mlhub data preview pets -n 10 --page 2" in first.stderr
     last = cli.json("data", "preview", "pets", "-n", "10", "--page", "3")
-    assert [item["id"] for item in last["items"]][0] == "p20"
+    assert last["items"][0]["id"] == "p20"
     assert "there are 3" in cli("data", "preview", "pets", "-n", "10", "--page", "4").stderr
 
 

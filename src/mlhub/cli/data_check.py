@@ -67,9 +67,11 @@ def _print(report: Report) -> None:
         if finding.count > len(finding.examples):
             say(f"  and {finding.count - len(finding.examples)} more: --json has the count, not all of them")
     state = "not fit to be trained on" if report.broken else "fit to be trained on"
-    say(one_line(f"{report.name}: {report.items} items, {', '.join(report.checked)} looked at: {state}"))
+    say(one_line(f"looked at {', '.join(report.checked)} of {report.items} items"))
+    say(one_line(f"{report.name} is {state}"))
     if report.broken:
-        say("mend the images or leave them out of the source, then: mlhub data prepare NAME --force")
+        say("mend them, or leave them out of the source; then:")
+        say(one_line(f"  mlhub data prepare {report.name} --force"))
 
 
 def _schema(stored: Stored, *, as_json: bool) -> int:

@@ -54,10 +54,11 @@ class Gathering:
         for number, part in enumerate(parts, 1):
             if number <= behind:
                 continue
-            if part.image in known:
-                join(known[part.image], part)
+            key = part.key or part.image
+            if key in known:
+                join(known[key], part)
             else:
-                known[part.image] = part
+                known[key] = part
             if len(known) >= _TOGETHER:
                 self._keep(known, number)
                 known = {}

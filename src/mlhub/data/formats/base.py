@@ -42,6 +42,7 @@ class Part(msgspec.Struct):
     category: str = ""
     digest: str = ""
     elsewhere: tuple[str, ...] = ()
+    key: str = ""  # of a scattered format: parts of one key are put together; empty: those of one image
     data: Any = None  # Callable[[], bytes] | None
     where: str = ""
 

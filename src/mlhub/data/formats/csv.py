@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _DELIMITERS = ",\t;|"
 _LARGEST = 1 << 22
+#: a table with all of these is an export of ours, whose ids are those of items; elsewhere they may be of captions
+_OURS = ("id", "image", "language", "caption", "digest")
 
 
 def _recognise(path: Path, head: bytes) -> bool:
@@ -48,6 +50,7 @@ def _read_file(path: Path, source: Source, reading: Reading) -> Iterator[Part]:
             f"{path}:1: no column {chosen or 'image'!r} among {', '.join(names[:8])}",
             "Say which column it is: mlhub data add NAME FILE -o image=COLUMN -o caption=COLUMN",
         )
+    ours = set(_OURS) <= set(names)
     rows = csv.reader(lines, delimiter=_delimiter(header), strict=True)
     while True:
         where = f"{path}:{rows.line_num + 2}"
@@ -63,7 +66,9 @@ def _read_file(path: Path, source: Source, reading: Reading) -> Iterator[Part]:
         if len(row) != len(names):
             reading.bad(where, f"{len(row)} cells, where the header has {len(names)}")
             continue
-        yield fields.part(dict(zip(names, row, strict=True)), source, where)
+        part = fields.part(dict(zip(names, row, strict=True)), source, where)
+        part.key = f"id {part.id}" if ours else ""
+        yield part
 
 
 FORMAT = Format("csv", "CSV and TSV", _recognise, _read, scattered=True, options=fields.OPTIONS)
