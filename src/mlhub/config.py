@@ -46,6 +46,8 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_text_length: Positive = 64
     languages: tuple[str, ...] = ("en", "ko")
     num_workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+    #: images: once, and held; always when a batch wants them; auto: once if a quarter of the free memory holds them
+    decode: Literal["auto", "once", "always"] = "auto"
 
 
 class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,8 +1,8 @@
-"""Training batches from a data set held in memory: concepts, pictures and captions. Not files: `mlhub.data`.
+"""Training batches from a data set: concepts, pictures and captions. Not decoding: that is `mlhub.hashing.loading`.
 
-Images are decoded once. A step takes `batch_size` concepts; each gives up to two of its images and one caption in every
-language. A thread prepares the next batches, augmentation included, while the model learns: on two cores faster than
-two threads inside torch.
+A step takes `batch_size` concepts; each gives up to two of its images and one caption in every language. A thread
+prepares the next batches, augmentation included, while the model learns: on two cores faster than two threads inside
+torch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from mlhub.errors import MlhubError
-from mlhub.hashing.pictures import open_image
+from mlhub.hashing.loading import Lazy, Pictures, decode_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,18 +112,10 @@ def _table(labels: Sequence[set[str]]) -> Tensor:
 
 def decode(dataset: Dataset, items: Sequence[Item], backbone: Backbone, workers: int) -> Tensor:
     """uint8 [n, …] of the items' images. Stops at the first that is missing or broken, naming item and file."""
-
-    def one(item: Item) -> Tensor:
-        path = dataset.image_path(item)
-        try:
-            return backbone.picture(open_image(path))
-        except MlhubError as error:
-            raise MlhubError(f"{item.id}: {error.message}", f"Type: mlhub data prepare {dataset.name}") from None
-
     if not items:
         raise MlhubError(f"data set {dataset.name} has no items to train or validate on", "Give its items a split.")
     with ThreadPoolExecutor(max(1, workers)) as pool:  # decoders release the interpreter lock
-        return torch.stack(list(pool.map(one, items)))
+        return torch.stack(list(pool.map(lambda item: decode_one(dataset, item, backbone), items)))
 
 
 #: where both generators of an epoch are: Python's and torch's
@@ -145,14 +137,16 @@ class Batches:
         backbone: Backbone,
         concepts: Concepts,
         items: Sequence[Item],
-        pictures: Tensor,
+        pictures: Pictures,
     ) -> None:
         self.languages = config.data.languages
         self.seed = config.training.seed
         self.size = size
         self.backbone = backbone
         self.concepts = concepts
-        self.pictures = backbone.keep(pictures)
+        self.pictures: Pictures = pictures if isinstance(pictures, Lazy) else backbone.keep(pictures)
+        #: renderings that a picture is drawn from
+        self.renderings = len(backbone.keep(pictures.take([0])) if isinstance(pictures, Lazy) else self.pictures)
         self.epoch = 0
         index = concepts.index
         self.rows: dict[int, list[int]] = defaultdict(list)
@@ -254,9 +248,11 @@ class Batches:
 
     def _pictures(self, rows: list[int], draw: random.Random) -> Tensor:
         """Half of them as they are, half in one of the backbone's other renderings."""
-        others = len(self.pictures) - 1
-        hands = [draw.randint(1, others) if others and draw.random() < 0.5 else 0 for _ in rows]
-        return self.pictures[torch.tensor(hands), torch.tensor(rows)]
+        others = self.renderings - 1
+        hands = torch.tensor([draw.randint(1, others) if others and draw.random() < 0.5 else 0 for _ in rows])
+        if isinstance(self.pictures, Lazy):
+            return self.backbone.keep(self.pictures.take(rows))[hands, torch.arange(len(rows))]
+        return self.pictures[hands, torch.tensor(rows)]
 
 
 def caption(captions: tuple[str, ...], draw: random.Random) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mlhub.errors import MlhubError
 from mlhub.hashing.codes import pack
+from mlhub.hashing.loading import Pictures, parts
 from mlhub.hashing.losses import Losses, Sides, shares
 from mlhub.hashing.model import Output
 from mlhub.hashing.ranking import Retrieval, evaluate_codes, evaluate_float
@@ -36,7 +37,7 @@ _IDLE = 0.01
 class Held:
     """What validation sees: pictures [n, …] of concepts [n]; by language the names, in batches, and whose they are."""
 
-    pictures: Tensor
+    pictures: Pictures
     concepts: Tensor
     names: tuple[tuple[tuple[Tokens, ...], Tensor], ...]
 
@@ -120,7 +121,7 @@ class HashingModule(LightningModule):
     def _images(self) -> Output:
         backbone = self.model.backbone
         outputs = []
-        for part in torch.split(self.held.pictures, 256):
+        for part in parts(self.held.pictures, 256):
             self.stop.check()
             outputs.append(self.model.images(backbone.batch(part, None).to(self.device)))
         return _joined(outputs)

@@ -201,8 +201,10 @@ def _start(backbone: Backbone, model: Any, losses: Any, concepts: Concepts, pict
     """What is taken from the training data before the first step: normalisation, word table, anchors."""
     import torch
 
+    from mlhub.hashing.loading import sample
+
     documents = concepts.documents()
-    backbone.fit(pictures, documents)
+    backbone.fit(sample(pictures), documents)
     if losses.config.anchor:
         with torch.no_grad():
             features = [backbone.texts(tokens) for tokens in _tokens(backbone, documents)]
@@ -246,12 +248,18 @@ def _encoded_once(backbone: Backbone, pretrained: str | None, concepts: Concepts
 
 
 def _pictures(config: RunConfig, dataset: Dataset, items: Sequence[Item], backbone: Backbone, *, training: bool) -> Any:  # noqa: ANN401
-    """Decoded images, or their features if the backbone is frozen."""
-    from mlhub.hashing import data
+    """Images, decoded or to be; or their features if the backbone is frozen."""
+    from mlhub.hashing import data, loading
     from mlhub.hashing.cached import VIEWS, Cached
 
     if isinstance(backbone, Cached):
         return backbone.encode(dataset, items, _workers(config), views=VIEWS if training else 1, say=say)
+    if items:
+        lazy, why = loading.is_lazy(config.data, dataset, items, backbone)
+        if training:
+            say(why)
+        if lazy:
+            return loading.Lazy(dataset, items, backbone, _workers(config))
     return data.decode(dataset, items, backbone, _workers(config))
 
 
