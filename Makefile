@@ -62,6 +62,7 @@ bench: setup  ## the figures of the README, measured here
 	$(BIN)/python bench/listing.py
 	$(BIN)/python bench/scale.py
 	$(BIN)/python bench/launch.py
+	$(BIN)/python bench/data.py
 	$(BIN)/python bench/ranking.py
 	$(BIN)/python bench/curves.py
 	$(BIN)/python bench/tui.py

@@ -42,7 +42,7 @@ def figures(run: dict[str, Any]) -> dict[str, float]:
 
 def test_the_training_made_its_data_set_and_completed(trained: Trained) -> None:
     assert (trained.train["status"], trained.train["kind"]) == ("completed", "train")
-    assert trained.cli.json("data", "ls")[0]["status"] == "ready"
+    assert {row["name"]: row["status"] for row in trained.cli.json("data", "ls")}["emoji"] == "ready"
 
 
 def test_every_length_and_direction_was_validated(trained: Trained) -> None:

@@ -48,6 +48,8 @@ class DataConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     num_workers: Annotated[int, msgspec.Meta(ge=0)] = 0
     #: images: once, and held; always when a batch wants them; auto: once if a quarter of the free memory holds them
     decode: Literal["auto", "once", "always"] = "auto"
+    #: several data sets in one training, by weight; `dataset` is one of them, and alone validates
+    mix: dict[str, Annotated[float, msgspec.Meta(gt=0, le=1e6)]] = {}
 
 
 class TrainingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -202,6 +204,11 @@ def _check_sense(config: RunConfig) -> None:
     if not languages or len(set(languages)) != len(languages):
         raise ConfigError(
             f"data.languages: expected each language once, got {list(languages)}", "For example [en, ko]."
+        )
+    if config.data.mix and config.data.dataset not in config.data.mix:
+        raise ConfigError(
+            f"data.mix: {config.data.dataset} is not in it, and data.dataset names it",
+            f"For example data.mix={{{config.data.dataset}: 3, other: 1}}.",
         )
     if model.backbone == "tiny" and (model.pretrained or model.freeze_backbone):
         key = "pretrained" if model.pretrained else "freeze_backbone"

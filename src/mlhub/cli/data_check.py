@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 #: lines that are shown of what the schema refuses
 _SHOWN = 20
+#: examples of a finding
+_FEW = 5
 
 
 def check(
@@ -62,10 +64,10 @@ def _print(report: Report) -> None:
 
     for finding in report.findings:
         say(f"{'error' if finding.error else 'note'}: {finding.count} {finding.what}")
-        for example in finding.examples:
+        for example in finding.examples[:_FEW]:
             say(fit(f"  {one_line(example)}", columns()))
-        if finding.count > len(finding.examples):
-            say(f"  and {finding.count - len(finding.examples)} more: --json has the count, not all of them")
+        if finding.count > _FEW:
+            say(f"  and {finding.count - _FEW} more: see --json")
     state = "not fit to be trained on" if report.broken else "fit to be trained on"
     say(one_line(f"looked at {', '.join(report.checked)} of {report.items} items"))
     say(one_line(f"{report.name} is {state}"))

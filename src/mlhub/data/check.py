@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from mlhub.paths import Home
 
 PARTS = ("images", "duplicates", "leaks", "captions")
-#: examples of a finding
-_SHOWN = 5
+#: examples of a finding that are kept, and of captions that are looked up again
+_KEPT, _SHOWN = 1000, 5
 #: bits in which two pictures may differ and still look alike
 RADIUS = 2
 
@@ -39,12 +39,12 @@ class Finding(msgspec.Struct):
     what: str
     error: bool
     count: int = 0
-    examples: list[str] = []
+    examples: list[str] = msgspec.field(default_factory=list)
 
     def note(self, example: str) -> None:
         self.count += 1
-        if len(self.examples) < _SHOWN:
-            self.examples = [*self.examples, example]
+        if len(self.examples) < _KEPT:
+            self.examples.append(example)
 
 
 class Report(msgspec.Struct):

@@ -137,6 +137,11 @@ class Dataset:
         require_own_ids(folder / ITEMS, tally)
         return cls(stored.name, folder, items, tally.fingerprint, stored.root)
 
+    @property
+    def trained_on(self) -> str:
+        """What a training on it that is to be gone on with must agree in."""
+        return self.fingerprint
+
     def select(self, split: Split) -> tuple[Item, ...]:
         return tuple(item for item in self.items if item.split == split)
 

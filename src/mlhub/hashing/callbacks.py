@@ -189,7 +189,7 @@ class Checkpoints(Callback):
 
     def _save_state(self, trainer: Trainer, pl_module: LightningModule, digest: str) -> None:
         tree = {
-            **state.describe(self.config, self.dataset.fingerprint, self.batches.size),
+            **state.describe(self.config, self.dataset.trained_on, self.batches.size),
             **resume.capture(trainer, pl_module, self.batches, self.place),
             "measured": self.measured,
             "considered": self.considered,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mlhub.config import RunConfig
     from mlhub.data.items import Dataset, Item
     from mlhub.hashing.backbones import Backbone, Tokens
+    from mlhub.hashing.mixing import Shares
 
 #: batches prepared ahead
 _AHEAD = 3
@@ -138,6 +139,7 @@ class Batches:
         concepts: Concepts,
         items: Sequence[Item],
         pictures: Pictures,
+        mixed: Shares | None = None,
     ) -> None:
         self.languages = config.data.languages
         self.seed = config.training.seed
@@ -147,6 +149,7 @@ class Batches:
         self.pictures: Pictures = pictures if isinstance(pictures, Lazy) else backbone.keep(pictures)
         #: renderings that a picture is drawn from
         self.renderings = len(backbone.keep(pictures.take([0])) if isinstance(pictures, Lazy) else self.pictures)
+        self.mixed = mixed
         self.epoch = 0
         index = concepts.index
         self.rows: dict[int, list[int]] = defaultdict(list)
@@ -182,7 +185,8 @@ class Batches:
         self.epoch += 1
         draw = random.Random(f"{self.seed}-{self.epoch}")  # noqa: S311 - not for secrets
         generator = torch.Generator().manual_seed(draw.getrandbits(62))
-        order = draw.sample(sorted(self.rows), len(self.rows))
+        chosen = self.mixed.epoch(self.seed, self.epoch) if self.mixed else sorted(self.rows)
+        order = draw.sample(chosen, len(chosen))
         first, self._from = self._from, 0
         if first and (state := self._states[first]):
             draw.setstate(state[0])

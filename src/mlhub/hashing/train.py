@@ -74,7 +74,7 @@ def _train(config: RunConfig, paths: RunPaths, stop: Stop) -> None:
     require(config.model)
     for key in preset.unused(config):
         say(f"{key} is not used by {config.model.backbone}")
-    dataset = prepare(config.data.dataset, Settings.load().to_home(), _Steps())
+    dataset = _dataset(config)
     import torch  # from here on seconds pass: what could be refused quickly was
     from lightning.pytorch import seed_everything
 
@@ -85,10 +85,27 @@ def _train(config: RunConfig, paths: RunPaths, stop: Stop) -> None:
     _fit(config, dataset, paths, stop)
 
 
+def _dataset(config: RunConfig) -> Dataset:
+    """The data set, or the several that `data.mix` names, as one. A built-in one that is missing is made."""
+    home = Settings.load().to_home()
+    first = prepare(config.data.dataset, home, _Steps())
+    names = [name for name in config.data.mix if name != first.name]
+    if not names:
+        return first
+    from mlhub.hashing.mixing import mix
+
+    others = [prepare(name, home, _Steps()) for name in names]
+    for other in others:
+        weight = config.data.mix[other.name]
+        say(f"data set {other.name}: {len(other.select('train'))} training images, weight {weight:g}")
+    return mix(first, others, config.data.mix)
+
+
 def _fit(config: RunConfig, dataset: Dataset, paths: RunPaths, stop: Stop) -> None:
     from mlhub.hashing import data
     from mlhub.hashing.callbacks import Checkpoints
     from mlhub.hashing.losses import Losses
+    from mlhub.hashing.mixing import shares
     from mlhub.hashing.model import HashingModel
     from mlhub.hashing.module import HashingModule
 
@@ -104,7 +121,7 @@ def _fit(config: RunConfig, dataset: Dataset, paths: RunPaths, stop: Stop) -> No
     held = _held(config, dataset, concepts, backbone)
     size = begun["batch_size"] if begun else _batch_size(config)
     program.remember(batch_size=size)
-    batches = data.Batches(config, size, backbone, concepts, items, pictures)
+    batches = data.Batches(config, size, backbone, concepts, items, pictures, shares(dataset, concepts.index))
     model = HashingModel(backbone, config.model.dropout)
     losses = Losses(config.loss, config.model.bit_list, concepts.trained)
     _start(backbone, model, losses, concepts, pictures)
@@ -125,7 +142,7 @@ def _begun(config: RunConfig, dataset: Dataset, paths: RunPaths) -> State | None
     if program.attempt() == 1:
         return None
     try:
-        begun = state.load(paths.checkpoints / state.NAME, config, dataset.fingerprint)
+        begun = state.load(paths.checkpoints / state.NAME, config, dataset.trained_on)
     except MlhubError as error:
         say(f"starts from the beginning: {error.message}")
         return None
@@ -225,7 +242,8 @@ def _held(config: RunConfig, dataset: Dataset, concepts: Concepts, backbone: Bac
     items = dataset.select("val")
     index = concepts.index
     mine = torch.tensor([index[item.key] for item in items])
-    rows = range(len(concepts.names)) if len(concepts.names) <= _MOST_NAMES else sorted(set(mine.tolist()))
+    own = _own(dataset, concepts)
+    rows = own if len(own) <= _MOST_NAMES else sorted(set(mine.tolist()))
     names = []
     for language in config.data.languages:
         named = [row for row in rows if language in concepts.titles[row]]
@@ -233,6 +251,16 @@ def _held(config: RunConfig, dataset: Dataset, concepts: Concepts, backbone: Bac
             texts = [concepts.titles[row][language] for row in named]
             names.append((tuple(_tokens(backbone, texts)), torch.tensor(named)))
     return Held(_pictures(config, dataset, items, backbone, training=False), mine, tuple(names))
+
+
+def _own(dataset: Dataset, concepts: Concepts) -> list[int]:
+    """The concepts of the data set itself: those that were mixed in are no answers of a validation."""
+    from mlhub.hashing.mixing import Mixed
+
+    if not isinstance(dataset, Mixed):
+        return list(range(len(concepts.names)))
+    index, others = concepts.index, dataset.of or {}
+    return sorted({index[item.key] for item in dataset.items if item.id not in others})
 
 
 def _encoded_once(backbone: Backbone, pretrained: str | None, concepts: Concepts) -> Backbone:

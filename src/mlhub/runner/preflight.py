@@ -37,10 +37,11 @@ def check(config: RunConfig | PlainConfig | None, home: Home) -> None:
         return
     check_packages()
     missing: list[MlhubError] = []
-    try:
-        check_data(config.data.dataset, home)
-    except MlhubError as error:
-        missing.append(error)
+    for name in dict.fromkeys((config.data.dataset, *config.data.mix)):
+        try:
+            check_data(name, home)
+        except MlhubError as error:
+            missing.append(error)
     try:
         require(config.model)
     except MlhubError as error:
