@@ -29,9 +29,7 @@ def called(folder, name, concepts=()):
 
 @pytest.fixture
 def two(tmp_path):
-    return called(tmp_path / "a", "a"), called(
-        tmp_path / "b", "b", lambda item: item.concept in ("red", "blue", "grey")
-    )
+    return called(tmp_path / "a", "a"), called(tmp_path / "b", "b", ("red", "blue", "grey"))
 
 
 def batches(two, weights, *, lazy=False, size=2):
