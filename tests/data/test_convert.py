@@ -188,6 +188,44 @@ def test_killed_anywhere_it_goes_on_and_no_item_is_lost_or_twice(home, tmp_path,
     assert [item.id for item in find("birds", home).items] == [f"photos/{n}" for n in range(20)]
 
 
+GATHERING = """
+import sys, pathlib, os
+from mlhub.data import gather
+from mlhub.data.prepare import make
+from mlhub.paths import Home
+root, after = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+gather._TOGETHER = 3
+join, kept = gather.Gathering._keep, []
+def counted(self, known, parts):
+    join(self, known, parts)
+    kept.append(len(known))
+    if len(kept) == after:
+        os.kill(os.getpid(), 9)
+gather.Gathering._keep = counted
+make("birds", Home(root, root / "data"))
+print("gathered", sum(kept))
+"""
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_killed_while_parts_are_gathered_it_goes_on_and_each_caption_is_there_once(home, tmp_path, after):
+    birds(tmp_path / "src", 6)
+    path = tmp_path / "src" / "set.csv"
+    rows = [f"photos/{n}.png,caption {n} {k}" for k in range(3) for n in range(6)]
+    path.write_text("\n".join(["image,caption", *rows]) + "\n")
+    registry.add(home, "birds", [path])
+
+    def run(after):
+        command = [sys.executable, "-c", GATHERING, str(home.root), str(after)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert run(after).returncode == -signal.SIGKILL
+    done = run(0)
+    assert f"gathered {18 - 3 * after}" in done.stdout, done.stderr
+    items = find("birds", home).items
+    assert [item.captions["en"] for item in items] == [tuple(f"caption {n} {k}" for k in range(3)) for n in range(6)]
+
+
 def test_a_torn_line_of_a_killed_process_is_written_over(home, tmp_path):
     registry.add(home, "birds", [birds(tmp_path / "src", 20)])
     run_until(home, 7)
@@ -269,6 +307,17 @@ def test_states_of_a_set_from_registered_to_removed(home, tmp_path):
     assert source.exists()
     assert (source.parent / "photos" / "0.png").exists()
     source.unlink()
+
+
+def test_a_source_that_changed_since_is_seen_and_prepared_anew(home, tmp_path):
+    source = birds(tmp_path / "src")
+    made(home, source)
+    lines(source.parent, [{"image": "photos/0.png", "caption": "another"}])
+    assert registry.state(home, "birds").status == "changed"
+    assert make("birds", home).facts().items == 1
+    assert registry.state(home, "birds").status == "ready"
+    source.unlink()
+    assert registry.state(home, "birds").status == "ready"
 
 
 def test_a_source_that_went_away_is_missing_and_named(home, tmp_path):

@@ -58,13 +58,15 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--force", action="store_true", help="from the beginning, whatever is there")
     parser.add_argument("--skip-bad", action="store_true", help="leave out and count what can't be taken")
     parsed = parser.parse_args(arguments)
+    told = Told()
     stored = make(
         parsed.name,
         Settings.load().to_home(),
-        Told(),
+        told,
         force=parsed.force and program.attempt() == 1,
         skip_bad=parsed.skip_bad,
     )
+    told(1, 1, "")
     facts = stored.facts()
     captions = ", ".join(f"{one_line(language)} {count}" for language, count in facts.captions.items())
     program.say(f"data set {stored.name}: {facts.items} items, captions {captions or 'none'}, in {stored.folder}")

@@ -31,7 +31,7 @@ from mlhub.data.items import (
     stamp,
     write_about,
 )
-from mlhub.data.registry import mark
+from mlhub.data.registry import mark, stamp_of
 from mlhub.errors import MlhubError
 
 TYPE_CHECKING = False
@@ -89,6 +89,7 @@ class Conversion:
         self.reading = Reading(skip_bad, tell=self._tell)
         self.total = sum(size for _, size, _ in _files(source))
         self.note = self._begin(_key(source, skip_bad=skip_bad))
+        self.stamp = stamp_of(source)  # before it is read: what changes meanwhile is not what was read
         self.refused = Reading(skip_bad, skipped=self.note.skipped)
         self.cleaner = Cleaner(source, folder, self.refused)
         self.cleaner.held |= self.note.held
@@ -115,6 +116,8 @@ class Conversion:
             pass
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(mode=0o700, parents=True)
+        (self.folder / ITEMS).touch()
+        self._write_note(Note(key))
         return Note(key)
 
     def _read(self, file: BinaryIO) -> None:
@@ -166,8 +169,11 @@ class Conversion:
         self.note.skipped, self.note.held, self.note.images = (
             self.refused.skipped, self.cleaner.held, self.cleaner.bytes,
         )  # fmt: skip
+        self._write_note(self.note)
+
+    def _write_note(self, note: Note) -> None:
         temporary = self.folder / f".{_NOTE}"
-        temporary.write_bytes(msgspec.json.encode(self.note))
+        temporary.write_bytes(msgspec.json.encode(note))
         temporary.replace(self.folder / _NOTE)
 
     def _tell(self) -> None:
@@ -188,7 +194,7 @@ class Conversion:
         require_own_ids(path, tally)
         root = "" if self.cleaner.held else self.source.images
         facts = tally.facts(stamp(path), self.cleaner.bytes)
-        about = About(self.name, source=mark(self.source), root=root, facts=facts)
+        about = About(self.name, source=mark(self.source), root=root, stamp=self.stamp, facts=facts)
         with path.open("rb") as file:
             os.fsync(file.fileno())
         write_about(self.folder, about)

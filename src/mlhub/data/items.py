@@ -75,6 +75,7 @@ class About(msgspec.Struct, frozen=True, omit_defaults=True):
     license: str = ""
     source: str = ""
     root: str = ""
+    stamp: str = ""  # of the source's files, when the set was made of them
     facts: Facts | None = None
 
 

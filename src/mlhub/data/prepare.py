@@ -101,10 +101,10 @@ def make(name: str, home: Home, progress: Progress = _silent, *, force: bool = F
 
 
 def is_current(name: str, home: Home) -> bool:
-    """Whether a set is prepared, of what it is registered as."""
+    """Whether a set is prepared, of what it is registered as, as that is now."""
     source = registry.read(home, name)
     try:
-        return source is None or find_stored(name, home).about.source == registry.mark(source)
+        return source is None or registry.is_made_of(find_stored(name, home).about, source)
     except MlhubError:
         return False
 

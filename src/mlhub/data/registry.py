@@ -5,7 +5,9 @@ A set is registered by `data/NAME.source.json`; one that was put into `data/NAME
 
 from __future__ import annotations
 
+import hashlib
 import os
+import stat
 import uuid
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from mlhub.data.items import About
     from mlhub.paths import Home
 
 #: `ready` to be trained on; `raw`: registered, and to be prepared; `preparing`; `missing`: neither; `broken`: can't be
@@ -129,7 +132,7 @@ def state(home: Home, name: str) -> State:
         folder = place.folder(home, name)
         if (folder / ABOUT).is_file():
             stored = Stored.open(folder)
-            changed = source is not None and stored.about.source != mark(source)
+            changed = source is not None and not is_made_of(stored.about, source)
             return State(name, "changed" if changed else "ready", kind, "", stored.facts())
         if source is None:
             return State(name, "missing", kind)
@@ -148,6 +151,26 @@ def mark(source: Source) -> str:
     return f"{source.kind}{options}: {', '.join(source.paths)}{images}"
 
 
+def stamp_of(source: Source) -> str:
+    """Tells whether the files and folders that are named are as they were, by size and time; empty if one is gone.
+
+    A look at those alone: a file that changed deep in a folder is not seen.
+    """
+    digest = hashlib.sha256()
+    for path in source.paths:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return ""
+        digest.update(f"{found.st_size if not stat.S_ISDIR(found.st_mode) else 0} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def is_made_of(about: About, source: Source) -> bool:
+    """Whether a set was made of that source, as it is now; one whose files are gone stays what it was made of."""
+    return about.source == mark(source) and (about.stamp == (now := stamp_of(source)) or not now)
+
+
 def remove(home: Home, name: str) -> None:
     """Forget a set and remove what mlhub made of it; what it was made of stays. Raises NotFoundError, MlhubError."""
     folder, file = place.folder(home, name), place.source_file(home, name)
@@ -159,6 +182,7 @@ def remove(home: Home, name: str) -> None:
     with place.locked(home, name):
         try:
             file.unlink(missing_ok=True)
+            folder.with_name(f".{name}.check").unlink(missing_ok=True)
             for path in (folder, working):
                 if os.path.lexists(path):  # out of sight at once: a set half removed would look like a damaged one
                     path.rename(path.with_name(f".{name}.{uuid.uuid4().hex[:12]}.tmp"))
