@@ -34,6 +34,9 @@ _SPLITS: dict[str, Split] = {
 }
 #: where images that the source holds are put
 _OWN = "images"
+#: halves of surrogate pairs: how Python spells the bytes of a name that is not UTF-8
+_HALF = re.compile("[\ud800-\udfff]")
+_DIGEST = re.compile("[0-9a-f]{64}")
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -53,7 +56,7 @@ class Cleaner:
         if split is None:
             self._bad(part, f"split {part.split!r} is none of {', '.join(_SPLITS)[2:]}")
             return None
-        digest = part.digest
+        digest = part.digest if _DIGEST.fullmatch(part.digest) else ""
         if part.data is not None:
             image, digest = self._write(part)
         else:
@@ -103,6 +106,8 @@ class Cleaner:
         return str(PurePosixPath(name)) if name not in ("", ".") and "\\" not in name and "\0" not in name else name
 
     def _problem(self, relative: str) -> str:
+        if _HALF.search(relative):
+            return f"the image's name {relative!a} is not UTF-8"
         path = os.path.join(self.root, relative)
         try:
             found = os.lstat(path)

@@ -91,6 +91,7 @@ def _dataset(config: RunConfig) -> Dataset:
     first = prepare(config.data.dataset, home, _Steps())
     names = [name for name in config.data.mix if name != first.name]
     if not names:
+        program.remember(data={first.name: first.fingerprint})
         return first
     from mlhub.hashing.mixing import mix
 
@@ -98,6 +99,7 @@ def _dataset(config: RunConfig) -> Dataset:
     for other in others:
         weight = config.data.mix[other.name]
         say(f"data set {other.name}: {len(other.select('train'))} training images, weight {weight:g}")
+    program.remember(data={one.name: one.fingerprint for one in (first, *others)})
     return mix(first, others, config.data.mix)
 
 

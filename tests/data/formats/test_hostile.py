@@ -163,6 +163,36 @@ def test_annotations_of_an_image_that_coco_does_not_name(home, tmp_path):
         make("set", home)
 
 
+def test_a_name_that_is_not_utf_8_and_one_of_two_lines(home, tmp_path):
+    for name in (b"ok.png", b"\xff.png", b"two\nlines.png"):
+        draw(tmp_path / "p.png", 1)
+        os.rename(tmp_path / "p.png", os.path.join(os.fsencode(tmp_path), name))
+    registry.add(home, "set", [tmp_path], kind="images")
+    with pytest.raises(MlhubError, match=r"'\\udcff\.png' is not UTF-8"):
+        make("set", home)
+    make("set", home, skip_bad=True)
+    assert [item.image for item in find("set", home).items] == ["ok.png", "two\nlines.png"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"image": "0.png", "caption": "' + "x" * (17 << 20) + '"}', "1: a line longer than 16 MB"),
+        ('{"a":' + "[" * 100_000, r"1:\d+: not JSON"),
+        ('{"image": "0.png", "caption": 1e999}', r"1:\d+: not JSON"),
+        ("[1, 2]", "1: not an object"),
+    ],
+)
+def test_lines_that_are_no_objects_are_named_and_what_stands_behind_is_read(home, tmp_path, line, said):
+    draw(tmp_path / "0.png")
+    good = '{"image": "0.png", "caption": "good"}'
+    (tmp_path / "s.jsonl").write_text(f"{line}\n{good}\n")
+    registry.add(home, "set", [tmp_path / "s.jsonl"], kind="jsonl")
+    with pytest.raises(MlhubError, match=rf"s\.jsonl:{said}"):
+        make("set", home)
+    assert [item.captions for item in make("set", home, skip_bad=True)] == [{"en": ("good",)}]
+
+
 def test_an_unknown_split_is_named(home, tmp_path):
     draw(tmp_path / "0.png")
     (tmp_path / "s.jsonl").write_text('{"image": "0.png", "caption": "x", "split": "holdout"}\n')

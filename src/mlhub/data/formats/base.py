@@ -99,12 +99,21 @@ class Reading:
                     raise MlhubError(
                         f"{path}: is in UTF-16, not UTF-8", f"Type: iconv -f UTF-16 -t UTF-8 {path.name} > NEW"
                     )
+                if len(raw) == _LONGEST and not raw.endswith(b"\n"):
+                    self.bad(f"{path}:{number}", f"a line longer than {_LONGEST >> 20} MB")
+                    self._pass_over_line(file)
+                    continue
                 try:
                     text = raw.decode("utf-8")
                 except UnicodeDecodeError as error:
                     self.bad(f"{path}:{number}:{error.start + 1}", f"not UTF-8 (byte {raw[error.start]:#04x})")
                     continue
                 yield number, text.rstrip("\r\n")
+
+    def _pass_over_line(self, file: BinaryIO) -> None:
+        while (raw := file.readline(_LONGEST)) and not raw.endswith(b"\n"):
+            self.advance(len(raw))
+        self.advance(len(raw))
 
     def open(self, path: Path) -> BinaryIO:
         """A regular file to read; whoever reads it calls `advance`. Raises MlhubError, for a pipe or a device too."""

@@ -28,7 +28,7 @@ def _is_object(line: bytes) -> bool:
     """Whether a line is an object of its own; of a document, the first line is none. A long one counts by its look."""
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return len(line) > 1 and not line.rstrip().endswith((b"{", b"["))
 
 
@@ -44,7 +44,7 @@ def _read(source: Source, reading: Reading) -> Iterator[Part]:
             where = f"{file}:{number}"
             try:
                 row = decoder.decode(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:
                 reading.bad(f"{where}:{_column(line)}", f"not JSON: {error}")
                 continue
             if not isinstance(row, dict):
@@ -73,6 +73,8 @@ def _column(line: str) -> int:
         json.loads(line)
     except json.JSONDecodeError as error:
         return error.colno
+    except RecursionError:
+        pass
     return 1
 
 
