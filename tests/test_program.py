@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from mlhub.errors import MlhubError, UsageError
-from mlhub.hashing import program
-from mlhub.hashing.program import run, run_folder, write_json
+from mlhub import program
+from mlhub.program import run, run_folder, write_json
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_the_attempt_is_a_number_whatever_the_environment_holds(monkeypatch, wor
 
 def test_a_log_on_a_full_disk_fails_no_program():
     script = (
-        "import sys; from mlhub.hashing import program; sys.exit(program.run(lambda _: [program.say('x')] * 3, []))"
+        "import sys; from mlhub import program; sys.exit(program.run(lambda _: [program.say('x')] * 3, []))"
     )
     with open("/dev/full", "w") as full:
         assert subprocess.run([sys.executable, "-c", script], stdout=full, check=False).returncode == 0
