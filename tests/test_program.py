@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from mlhub.errors import MlhubError, UsageError
 from mlhub import program
+from mlhub.errors import MlhubError, UsageError
 from mlhub.program import run, run_folder, write_json
 
 
@@ -115,7 +115,7 @@ def test_an_outcome_says_what_a_program_had_it_remember(folder, monkeypatch):
 
 
 def test_a_gpu_out_of_memory_is_noted_by_its_line(folder):
-    import torch
+    import torch  # noqa: TID251 - the error is its own
 
     def main(_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
@@ -134,8 +134,6 @@ def test_the_attempt_is_a_number_whatever_the_environment_holds(monkeypatch, wor
 
 
 def test_a_log_on_a_full_disk_fails_no_program():
-    script = (
-        "import sys; from mlhub import program; sys.exit(program.run(lambda _: [program.say('x')] * 3, []))"
-    )
+    script = "import sys; from mlhub import program; sys.exit(program.run(lambda _: [program.say('x')] * 3, []))"
     with open("/dev/full", "w") as full:
         assert subprocess.run([sys.executable, "-c", script], stdout=full, check=False).returncode == 0
