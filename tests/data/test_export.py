@@ -115,6 +115,55 @@ def test_what_a_killed_export_left_is_swept_by_the_next(stored, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["home", "shards"]
 
 
+@pytest.mark.parametrize("form", ["webdataset", "jsonl"])
+def test_a_folder_with_other_files_is_never_replaced(stored, tmp_path, form):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "wedding.jpg").write_bytes(b"x")
+    with pytest.raises(MlhubError, match=r"wedding\.jpg: not replaced"):
+        export(stored, tmp_path / "photos", form, silent, force=True)
+    assert os.listdir(tmp_path / "photos") == ["wedding.jpg"]
+
+
+@pytest.mark.parametrize("name", [".", "items.jsonl"])
+def test_the_set_is_never_exported_over_itself(stored, name):
+    before = (stored.folder / "items.jsonl").read_bytes()
+    with pytest.raises(MlhubError, match="the set itself"):
+        export(stored, stored.folder / name, "jsonl", silent, split="val", force=True)
+    assert (stored.folder / "items.jsonl").read_bytes() == before
+
+
+def test_killed_between_its_renames_the_folder_before_comes_back(stored, tmp_path):
+    export(stored, tmp_path / "shards", "webdataset", silent)
+    (tmp_path / "shards").rename(tmp_path / ".shards.part-old")
+    (stored.folder / "img" / "3.png").unlink()
+    with pytest.raises(MlhubError, match="id 3"):
+        export(stored, tmp_path / "shards", "webdataset", silent, force=True)
+    assert sorted(os.listdir(tmp_path)) == ["home", "shards"]
+    assert len(os.listdir(tmp_path / "shards")) == 2
+
+
+def test_a_pipe_in_the_place_of_an_image_is_not_waited_for(stored, tmp_path):
+    (stored.folder / "img" / "3.png").unlink()
+    os.mkfifo(stored.folder / "img" / "3.png")
+    with pytest.raises(MlhubError, match="not a regular file"):
+        export(stored, tmp_path / "shards", "webdataset", silent)
+
+
+def test_an_odd_suffix_is_not_a_members(home, tmp_path):
+    folder = home.dataset("odd")
+    folder.mkdir(parents=True)
+    items = tuple(Item(name[:1], name, {"en": ("x",)}) for name in ("a.json", "b." + "q" * 150))
+    for item in items:
+        (folder / item.image).write_bytes(b"x")
+    write_items(folder, About("odd"), items)
+    export(Stored.open(folder), tmp_path / "t", "webdataset", silent)
+    with tarfile.open(tmp_path / "t" / "t-train-000000.tar") as tar:
+        assert [name for name in tar.getnames() if not name.endswith(".json")] == [
+            "train-000000000.img",
+            "train-000000001.img",
+        ]
+
+
 def test_a_folder_that_is_not_there_is_said(stored, tmp_path):
     with pytest.raises(MlhubError, match="No such file"):
         export(stored, tmp_path / "no" / "x.csv", "csv", silent)

@@ -105,12 +105,43 @@ def test_a_value_that_nobody_has_is_refused_with_the_nearest(home, stored):
 
 
 def test_by_a_file_of_ids_and_one_of_pairs(home, stored, tmp_path):
-    (tmp_path / "ids").write_text("i3\ni4\n")
+    (tmp_path / "ids").write_text("i50\ni52\n")
     apply(home, "pets", lambda found: by_file(found, tmp_path / "ids", "test"))
-    assert [item.id for item in find("pets", home).select("test")] == ["i3", "i4"]
-    (tmp_path / "pairs.csv").write_text("id,split\ni3,val\n")
+    assert [item.id for item in find("pets", home).select("test")] == ["i50", "i52"]
+    (tmp_path / "pairs.csv").write_text("id,split\ni50,val\n")
     apply(home, "pets", lambda found: by_file(found, tmp_path / "pairs.csv", None))
-    assert [item.split for item in find("pets", home).items[3:5]] == ["val", "test"]
+    assert [item.split for item in find("pets", home).items[50:53:2]] == ["val", "test"]
+
+
+def test_a_file_that_tears_an_image_apart_is_refused_with_both_items(home, stored, tmp_path):
+    (tmp_path / "ids").write_text("i4\n")
+    with pytest.raises(MlhubError, match="i154 would be in train and i4 in test"):
+        apply(home, "pets", lambda found: by_file(found, tmp_path / "ids", "test"))
+    assert find("pets", home).items == ITEMS
+
+
+def test_an_id_of_two_splits_is_refused(home, stored, tmp_path):
+    (tmp_path / "pairs").write_text("i50\ttest\ni50\tval\n")
+    with pytest.raises(MlhubError, match="i50 is there twice, as test and val"):
+        apply(home, "pets", lambda found: by_file(found, tmp_path / "pairs", None))
+
+
+def test_large_groups_are_tested_on_as_often_as_small_ones(home):
+    folder = home.dataset("pets")
+    folder.mkdir(parents=True)
+    large = [Item(f"b{n}", f"b{n}.png", {"en": ("x",)}, concept=f"c{n // 10}") for n in range(500)]
+    write_items(folder, About("pets"), (*large, *(Item(f"s{n}", f"s{n}.png", {"en": ("x",)}) for n in range(500))))
+    deals = [by_ratio(Stored.open(folder), ratio_of("50/50"), seed, "concept")[:500] for seed in range(20)]
+    assert 0.45 < np.mean([dealt == 2 for dealt in deals]) < 0.55
+
+
+def test_a_path_spelled_otherwise_is_the_same_image(home):
+    folder = home.dataset("pets")
+    folder.mkdir(parents=True)
+    names = ("x.png", "./x.png", *(f"{n}.png" for n in range(8)))
+    write_items(folder, About("pets"), tuple(Item(name, name, {"en": ("x",)}) for name in names))
+    deals = [by_ratio(Stored.open(folder), ratio_of("50/50"), seed, "image") for seed in range(20)]
+    assert all(dealt[0] == dealt[1] for dealt in deals)
 
 
 @pytest.mark.parametrize(

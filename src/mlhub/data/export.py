@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 from contextlib import suppress
@@ -18,6 +19,7 @@ import msgspec
 
 from mlhub.data.formats.fields import LANGUAGES
 from mlhub.errors import MlhubError, UsageError
+from mlhub.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,6 +33,12 @@ _SUFFIXES = {".jsonl": "jsonl", ".csv": "csv", ".tsv": "csv", ".parquet": "parqu
 #: samples of a tar, rows of a group
 SHARD, _ROWS = 10_000, 5_000
 _HEAD = ("id", "image", "language", "caption", "labels", "split", "concept", "style", "category", "digest")
+
+
+#: what an export leaves in a folder; one that holds anything else is somebody's
+_TAR = re.compile(r".+-(train|val|test)-\d{6,}\.tar")
+#: of a member with the picture; others would be taken for what is said of it
+_SUFFIX = re.compile(r"\.(?!json$|txt$|cls$)[a-z0-9]{1,8}")
 
 
 def form_of(target: Path, chosen: str) -> str:
@@ -61,12 +69,14 @@ def export(
     """
     if os.path.lexists(target) and not force:
         raise UsageError(f"{target} is there already", "Name another, or put --force.")
+    _require_ours(stored, target, form)
     if embed and form not in ("parquet", "webdataset"):
         raise UsageError(f"--embed: {form} holds no pictures", "Use --format parquet or webdataset.")
     temporary = target.with_name(f".{target.name}.part")
     items = _told(stored, split, progress)
     try:
         _remove(temporary)  # of an export that was killed
+        _mend(target)
         if form == "webdataset":
             count = _write_tars(stored, items, temporary, target.name, shard)
         elif form == "parquet":
@@ -95,11 +105,38 @@ def _told(stored: Stored, split: str, progress: Progress) -> Iterator[Item]:
             yield item
 
 
+def _require_ours(stored: Stored, target: Path, form: str) -> None:
+    """Raise MlhubError where even --force would remove what is no export: a folder of other files, the set itself."""
+    real, own = os.path.realpath(target), os.path.realpath(stored.folder)
+    if os.path.join(real, "").startswith(os.path.join(own, "")):
+        raise MlhubError(f"{target} is in the folder of the set itself", "Name another place.")
+    if target.is_dir() and not target.is_symlink():
+        others = [name for name in os.listdir(target) if not _TAR.fullmatch(name)]
+        if form != "webdataset" or others:
+            raise MlhubError(
+                f"{target} is a folder{f' with other files, such as {others[0]}' if others else ''}: not replaced",
+                "Name another, or remove it yourself.",
+            )
+    elif os.path.lexists(target) and not target.is_symlink() and not target.is_file():
+        raise MlhubError(f"{target} is no regular file", "Name another.")
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part-old")
+
+
+def _mend(target: Path) -> None:
+    """Put back, or remove, the folder that an export took aside before it was killed."""
+    aside = _aside(target)
+    if aside.is_dir() and not os.path.lexists(target):
+        aside.rename(target)
+    _remove(aside)
+
+
 def _put(temporary: Path, target: Path) -> None:
     """Rename; a folder that is in the way is taken aside first, as no rename goes over one that is full."""
     if target.is_dir() and not target.is_symlink():
-        aside = target.with_name(f".{target.name}.part-old")
-        _remove(aside)
+        aside = _aside(target)
         target.rename(aside)
         temporary.rename(target)
         _remove(aside)
@@ -182,7 +219,8 @@ def _write_parquet(stored: Stored, items: Iterable[Item], path: Path, *, embed: 
 def _bytes(stored: Stored, item: Item) -> bytes:
     path = stored.image_path(item)
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:
+            return file.read()
     except OSError as error:
         raise MlhubError(
             f"{item.id}: {path}: {error.strerror}", f"See what else is missing: mlhub data check {stored.name}"
@@ -203,7 +241,8 @@ def _write_tars(stored: Stored, items: Iterable[Item], folder: Path, name: str, 
                 path = folder / f"{name}-{item.split}-{number // shard:06}.tar"
                 open_now[item.split] = tarfile.open(path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
             counts[item.split] = number + 1
-            suffix = os.path.splitext(item.image)[1].lower() or ".img"
+            suffix = os.path.splitext(item.image)[1].lower()
+            suffix = suffix if _SUFFIX.fullmatch(suffix) else ".img"
             key = f"{item.split}-{number:09}"
             _add(open_now[item.split], f"{key}{suffix}", _bytes(stored, item))
             said = msgspec.to_builtins(item) | {"image": f"{key}{suffix}"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -52,17 +53,16 @@ def ratio_of(text: str) -> tuple[float, float, float]:
 def by_ratio(stored: Stored, shares: tuple[float, float, float], seed: int, by: By) -> Dealt:
     """The split of each item, as its place in SPLITS, uint8 [n].
 
-    Groups come in the order of a hash of the seed and their first id, and fill train, then val, then test: each within
-    a group of its share, and the same for the same items, whatever their order.
+    Groups come in the order of a hash of the seed and one of their ids, and fill train, then val, then test: each
+    within a group of its share, and the same for the same items, whatever their order.
     """
     import numpy as np
 
     columns = [array("q") for _ in range(3)]
     draws = array("Q")
     for item in stored:
-        columns[0].append(hash(item.image))
-        columns[1].append(hash(item.digest) if item.digest else hash(("", item.id)))
-        columns[2].append(hash(_group(item, by)))
+        for column, key in zip(columns, (*_image(item), hash(_group(item, by))), strict=True):
+            column.append(key)
         draw = hashlib.blake2b(f"{seed}/{item.id}".encode(), digest_size=8).digest()
         draws.append(int.from_bytes(draw, "big"))
     groups = together([np.frombuffer(column, np.int64) for column in columns])
@@ -70,13 +70,52 @@ def by_ratio(stored: Stored, shares: tuple[float, float, float], seed: int, by: 
     first = np.full(count, np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(first, groups, np.frombuffer(draws, np.uint64))
     sizes = np.bincount(groups, minlength=count)
-    order = np.argsort(first, kind="stable")
+    order = np.argsort(_mixed(first), kind="stable")
     middle = np.cumsum(sizes[order]) - sizes[order] / 2  # where the middle of a group falls, there it belongs
     bounds = np.cumsum(shares)[:2] * len(groups)
     dealt = np.empty(count, np.uint8)
     dealt[order] = np.searchsorted(bounds, middle, side="right")
     found: Dealt = dealt[groups]
     return found
+
+
+def _mixed(draws: Dealt) -> Dealt:
+    """Draws made even again (the last step of SplitMix64): the least of many is small, and large groups would train."""
+    import numpy as np
+
+    draws = (draws ^ (draws >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    draws = (draws ^ (draws >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: Dealt = draws ^ (draws >> np.uint64(31))
+    return mixed
+
+
+def _image(item: Item) -> tuple[int, int]:
+    """What two items of one image have in common, as hashes of this process: one of both is enough."""
+    return hash(posixpath.normpath(item.image)), hash(item.digest) if item.digest else hash(("", item.id))
+
+
+def require_whole(stored: Stored, dealt: Dealt) -> None:
+    """Raise MlhubError naming two items of one image that are dealt to different splits."""
+    import numpy as np
+
+    columns = array("q"), array("q")
+    for item in stored:
+        for column, key in zip(columns, _image(item), strict=True):
+            column.append(key)
+    groups = together([np.frombuffer(column, np.int64) for column in columns])
+    least = np.full(int(groups.max()) + 1, len(SPLITS), np.uint8)
+    np.minimum.at(least, groups, dealt)
+    torn = dealt != least[groups]
+    if not torn.any():
+        return
+    second = int(torn.argmax())
+    first = int(((groups == groups[second]) & ~torn).argmax())
+    names = {number: item.id for number, item in enumerate(stored) if number in (first, second)}
+    raise MlhubError(
+        f"{names[first]} would be in {SPLITS[dealt[first]]} and {names[second]} in {SPLITS[dealt[second]]}, "
+        f"and they are one image, or joined by others that are",
+        "Name all of them for one split, or split by --ratio, which keeps them together.",
+    )
 
 
 def together(columns: list[Dealt]) -> Dealt:
@@ -111,7 +150,10 @@ def by_field(stored: Stored, field: str, values: Mapping[str, Split]) -> Dealt:
     for item in stored:
         mine = item.labels if field == "label" else (getattr(item, field),)
         seen.update(mine)
-        found.append(max((SPLITS.index(values[value]) for value in mine if value in values), default=0))
+        sides = {SPLITS.index(values[value]) for value in mine if value in values}
+        if len(sides) > 1:
+            raise UsageError(f"--values: {item.id} has labels of several splits", "Give its labels one split.")
+        found.append(max(sides, default=0))
     for value in values:
         if value not in seen:
             near = closest(value, list(seen))
@@ -126,7 +168,10 @@ def by_file(stored: Stored, path: Path, all_as: Split | None) -> Dealt:
     """
     import numpy as np
 
-    wanted = dict(_lines(path, all_as))
+    wanted: dict[str, Split] = {}
+    for name, split in _lines(path, all_as):
+        if wanted.setdefault(name, split) != split:
+            raise MlhubError(f"{path}: {name} is there twice, as {wanted[name]} and {split}", "Name it once.")
     found = bytearray()
     for item in stored:
         found.append(SPLITS.index(wanted.pop(item.id, item.split)))
@@ -167,7 +212,10 @@ def apply(
     with place.locked(home, name):
         stored = find_stored(name, home)
         before = stored.facts().splits
+        if not before:
+            raise MlhubError(f"data set {name} holds no items", f"Make it anew: mlhub data prepare {name} --force")
         dealt = deal(stored)
+        require_whole(stored, dealt)
         after: dict[str, int] = {split: int((dealt == number).sum()) for number, split in enumerate(SPLITS)}
         after = {split: count for split, count in after.items() if count}
         if not after.get("train"):
