@@ -44,7 +44,7 @@ def violations(path: Path) -> Iterator[str]:
 def _wrong(validator: Any, line: bytes) -> Iterator[str]:  # noqa: ANN401 - jsonschema has no types
     try:
         document = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         yield f"not JSON: {error}"
         return
     for wrong in validator.iter_errors(document):

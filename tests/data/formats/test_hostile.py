@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 
 import pytest
 
 from mlhub.data import registry
-from mlhub.data.formats import detect
+from mlhub.data.formats import detect, documents
 from mlhub.data.formats.base import Reading
 from mlhub.data.prepare import find, make
 from mlhub.errors import MlhubError
@@ -217,3 +219,30 @@ def test_a_sample_without_a_picture_is_named(home, tmp_path):
     registry.add(home, "set", [tmp_path / "x.tar"])
     with pytest.raises(MlhubError, match="lonely: a sample without a picture"):
         make("set", home)
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('{"' + "k" * 300 + '":', "}")])
+def test_a_document_nested_without_end_is_refused_before_it_fills_the_memory(tmp_path, opening, closing):
+    deep = tmp_path / "dataset_deep.json"
+    deep.write_text('{"images": [' + opening * 100_000 + "1" + closing * 100_000 + "]}")
+    program = """
+import resource, sys
+from pathlib import Path
+from mlhub.data.formats import documents
+from mlhub.data.formats.base import Reading
+resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+try:
+    print(len(list(documents.elements(Reading(), Path(sys.argv[1]), "images.item"))))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(deep)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout.startswith(f"MlhubError {deep}: nested deeper than 500 levels"), done.stderr[-500:]
+
+
+def test_brackets_in_captions_are_not_taken_for_depth(tmp_path):
+    path = tmp_path / "document.json"
+    path.write_text(json.dumps({"images": [{"raw": "[{" * 3} for _ in range(3000)]}))
+    assert len(list(documents.elements(Reading(), path, "images.item"))) == 3000

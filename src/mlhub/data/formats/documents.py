@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from mlhub.data.formats.base import Reading
 
 _CHUNK = 1 << 16
+#: levels that a document may be nested; the parser keeps the path of each, which takes their square in memory
+_DEEPEST = 500
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class _Counted:
-    """The bytes of a file without a byte-order mark, counted as they are read."""
+    """The bytes of a file without a byte-order mark, counted as they are read; of `path`, none nested too deep."""
 
-    def __init__(self, file: BinaryIO, reading: Reading | None) -> None:
+    def __init__(self, file: BinaryIO, reading: Reading | None, path: Path | None = None) -> None:
         self._file, self._reading = file, reading
+        self._suspect, self._depth = path, 0
         if file.read(3) != b"\xef\xbb\xbf":
             file.seek(0)
 
@@ -33,7 +37,17 @@ class _Counted:
         data = self._file.read(size)
         if self._reading:
             self._reading.advance(len(data))
+        if self._suspect:
+            self._weigh(data, self._suspect)
         return data
+
+    def _weigh(self, data: bytes, path: Path) -> None:
+        """Look closely, once, at a document whose brackets, those in strings too, could be nested too deep."""
+        left, most = _unpaired(data)
+        if self._depth + most > _DEEPEST:
+            _require_shallow(path)
+            self._suspect = None
+        self._depth += left
 
 
 def elements(reading: Reading, path: Path, prefix: str) -> Iterator[Any]:
@@ -60,7 +74,7 @@ def _parsed(reading: Reading, path: Path, parse: Callable[[_Counted], Iterator[A
         if file.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):  # type: ignore[attr-defined]  # a BufferedReader has it
             raise MlhubError(f"{path}: is in UTF-16, not UTF-8", f"Type: iconv -f UTF-16 -t UTF-8 {path.name} > NEW")
         try:
-            yield from parse(_Counted(file, reading))
+            yield from parse(_Counted(file, reading, path))
         except (ijson.JSONError, UnicodeDecodeError) as error:
             raise MlhubError(
                 f"{path}:{_place(path)}: not JSON: {_said(error)}", "Fetch it again; or mend it there."
@@ -87,6 +101,33 @@ def _built(events: Iterator[tuple[str, str, Any]], prefixes: tuple[str, ...]) ->
             yield prefix, builder.value
         elif event not in ("end_map", "end_array", "map_key"):
             yield prefix, value
+
+
+def _unpaired(data: bytes) -> tuple[int, int]:
+    """By how much the depth grows over some bytes, and how deep they go at most, strings being taken for structure."""
+    brackets, rounds = data.translate(None, _NOT_BRACKETS), 0
+    while rounds <= _DEEPEST and (b"[]" in brackets or b"{}" in brackets):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        rounds += 1
+    opened = brackets.count(b"[") + brackets.count(b"{")
+    return 2 * opened - len(brackets), opened + 2 * rounds
+
+
+def _require_shallow(path: Path) -> None:
+    """Raise MlhubError if a document is nested too deep; what is no JSON is told by whoever reads it."""
+    import ijson
+
+    depth = 0
+    with path.open("rb") as file:
+        try:
+            for event, _ in ijson.basic_parse(_Counted(file, None), buf_size=_CHUNK, use_float=True):
+                depth += {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}.get(event, 0)
+                if depth > _DEEPEST:
+                    raise MlhubError(
+                        f"{path}: nested deeper than {_DEEPEST} levels", "That is no data set; fetch it again."
+                    )
+        except (ijson.JSONError, UnicodeDecodeError):
+            return
 
 
 def _said(error: Exception) -> str:

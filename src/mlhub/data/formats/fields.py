@@ -105,7 +105,7 @@ def _texts(value: object, *, apart: bool = False) -> list[str]:
         if value.startswith("["):
             try:
                 return _texts(json.loads(value))
-            except ValueError:
+            except (ValueError, RecursionError):
                 pass
         return [text for text in value.split(";") if text.strip()]
     if isinstance(value, (list, tuple)):

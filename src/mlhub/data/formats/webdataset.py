@@ -107,7 +107,7 @@ def _part(
     if "json" in sample:
         try:
             row = json.loads(sample["json"])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             reading.bad(f"{path}: {key}.json", f"not JSON: {error}")
             return
     if not isinstance(row, dict):
